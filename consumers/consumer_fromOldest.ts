@@ -1,0 +1,20 @@
+/**
+ * Replays the whole history of the topic, then follows it.
+ *
+ * What makes it so is `earliest`: where a group without a committed offset starts. In this one line it differs
+ * from consumer_fromNewest.ts. A group that has committed resumes there, whatever this line says.
+ */
+import { consumerConfig } from '../lib/config';
+import { consume } from '../lib/consumer';
+import { describeReceived } from '../lib/message';
+import { print, runService, sleep } from '../lib/service';
+
+runService(async (stopping) => {
+  const config = consumerConfig('consumer_from_oldest', { autoOffsetReset: 'earliest' });
+
+  await consume(config, stopping, async (message) => {
+    print(describeReceived(message, Date.now()));
+    // Stands for the work: HANDLER_DELAY_MS for each message.
+    if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
+  });
+});

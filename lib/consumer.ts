@@ -1,0 +1,291 @@
+/**
+ * A member of a consumer group that loses nothing: where it starts, what it commits, how it leaves, and how it
+ * comes back. What it does with the records is up to a worker (workers.ts).
+ */
+import type { Admin, Consumer, EachBatchPayload } from 'kafkajs';
+import type { BatchConfig, ConsumerConfig } from './config';
+import { BrokerWatch, createAdmin, createKafka, ensureTopic, hopeless } from './kafka';
+import { Progress } from './progress';
+import { print, sleep, unlessStopped } from './service';
+import { type BatchHandler, InBatches, type MessageHandler, OneByOne, type Worker } from './workers';
+
+/** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
+const RETRIES = Number.MAX_SAFE_INTEGER;
+/** A fetch waits at most this long for messages, and so does a stop for the fetch under way. In ms. */
+const MAX_WAIT_MS = 500;
+/** Heartbeats, and with them the news of a rebalance, come at this interval. In ms. */
+const HEARTBEAT_MS = 1000;
+/** How long a stop tries to reach a broker that is away. In ms. */
+const LAST_TRY_MS = 500;
+
+/**
+ * Hands each message to the handler, one by one, in order within each partition, at least once.
+ *
+ * @param stopping ends it: the message in hand is handled and committed, and the group left.
+ * @throws Error of one line for what trying again can't mend
+ */
+export function consume(
+  config: ConsumerConfig,
+  stopping: AbortSignal,
+  handle: MessageHandler,
+): Promise<void> {
+  const progress = new Progress();
+  return new Member(config, stopping, progress, new OneByOne(progress, handle)).run();
+}
+
+/** As consume, but the handler gets batches: of one partition, in order, of BATCH_SIZE messages at the most. */
+export function consumeInBatches(
+  config: BatchConfig,
+  stopping: AbortSignal,
+  handle: BatchHandler,
+): Promise<void> {
+  const progress = new Progress();
+  return new Member(config, stopping, progress, new InBatches(progress, config, handle)).run();
+}
+
+class Member {
+  private readonly watch: BrokerWatch;
+  private readonly kafka;
+  private readonly admin: Admin;
+  /** The end of each partition when this process came: what `latest` means for as long as it lives. */
+  private ends: Map<number, number> | undefined;
+  /** Where this process made the group start, by partition. */
+  private readonly starts = new Map<number, number>();
+  private readonly announced = new Set<number>();
+  private assigned: number[] | undefined;
+  /** The records under way from kafkajs to the worker. */
+  private taking: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly config: ConsumerConfig,
+    private readonly stopping: AbortSignal,
+    private readonly progress: Progress,
+    private readonly worker: Worker,
+  ) {
+    this.watch = new BrokerWatch(stopping);
+    this.watch.onTopicMissing = () => void this.recreateTopic();
+    this.kafka = createKafka(config, this.watch, RETRIES);
+    this.admin = createAdmin(this.kafka, this.watch);
+  }
+
+  /** One life in the group after the other: when kafkajs gives a consumer up, a new one takes its place. */
+  async run(): Promise<void> {
+    while (!this.stopping.aborted) {
+      const consumer = this.createConsumer();
+      try {
+        await unlessStopped(this.stopping, this.join(consumer));
+      } catch (error) {
+        const line = hopeless(error);
+        if (line) throw new Error(line);
+        this.rebalanced();
+        await Promise.race([consumer.disconnect().catch(() => undefined), sleep(LAST_TRY_MS)]);
+        await sleep(HEARTBEAT_MS, this.stopping);
+        continue;
+      }
+      await this.leave(consumer);
+    }
+  }
+
+  private createConsumer(): Consumer {
+    const { groupId } = this.config;
+    const consumer = this.kafka.consumer({
+      groupId,
+      sessionTimeout: 10_000,
+      rebalanceTimeout: 60_000,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: { retries: RETRIES, restartOnFailure: async () => false },
+    });
+    consumer.on(consumer.events.REQUEST, () => this.watch.found());
+    consumer.on(consumer.events.REQUEST_TIMEOUT, () => this.watch.lost('no answer within 10 s'));
+    consumer.on(consumer.events.REBALANCING, () => this.rebalanced());
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      this.rebalanced();
+      this.assign(consumer, payload.memberAssignment[this.config.topic] ?? []);
+    });
+    return consumer;
+  }
+
+  /** Joins the group and consumes. Ends only with an error: when kafkajs gives up. */
+  private async join(consumer: Consumer): Promise<void> {
+    const crash = new Promise<never>((_, reject) =>
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error)),
+    );
+    crash.catch(() => undefined);
+    await this.admin.connect();
+    await ensureTopic(this.admin, this.config);
+    this.ends ??= new Map(
+      (await this.topicOffsets()).map(({ partition, high }) => [partition, Number(high)]),
+    );
+    await consumer.connect();
+    // The start is ours to choose (see begin). kafkajs itself chooses only once the messages that a group has
+    // yet to read are gone from the topic, and then the oldest one left is next: nothing else is skipped.
+    await consumer.subscribe({ topic: this.config.topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => {
+        const taken = this.take(payload);
+        this.taking = taken.catch(() => undefined);
+        return taken;
+      },
+    });
+    await crash;
+  }
+
+  /** Everything taken and not committed comes again, to this member or to another. */
+  private rebalanced(): void {
+    this.progress.forget();
+    this.worker.drop();
+  }
+
+  private assign(consumer: Consumer, partitions: number[]): void {
+    if (partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
+    this.assigned = partitions;
+    // kafkajs asks for the offsets to start at only after this event, and each time anew: a group with nothing
+    // committed would skip what came in between. So nothing is fetched until the start is known and committed.
+    consumer.pause([{ topic: this.config.topic, partitions }]);
+    void this.begin(consumer, partitions);
+  }
+
+  /**
+   * Has every partition begin at the group's committed offset. Where it has none, the start is committed first,
+   * and announced after that: so it holds for every later rebalance, and for whichever member comes next.
+   */
+  private async begin(consumer: Consumer, partitions: number[]): Promise<void> {
+    const { epoch } = this.progress;
+    const { topic } = this.config;
+    while (epoch === this.progress.epoch && !this.stopping.aborted) {
+      try {
+        const committed = await this.committedOffsets();
+        const missing = partitions.filter((partition) => !committed.has(partition));
+        if (epoch !== this.progress.epoch) return;
+        if (missing.length > 0) {
+          await this.commitStart(consumer, missing);
+          continue;
+        }
+        for (const partition of partitions) {
+          const offset = committed.get(partition) as number;
+          consumer.seek({ topic, partition, offset: String(offset) });
+          this.announce(partition, offset);
+        }
+        consumer.resume([{ topic, partitions }]);
+        return;
+      } catch {
+        // The broker is away, or the group is rebalancing: then this epoch ends with the next join.
+        await sleep(200, this.stopping);
+      }
+    }
+  }
+
+  private async committedOffsets(): Promise<Map<number, number>> {
+    const { groupId, topic } = this.config;
+    const [committed] = await this.admin.fetchOffsets({ groupId, topics: [topic] });
+    return new Map(
+      (committed?.partitions ?? [])
+        .map(({ partition, offset }): [number, number] => [partition, Number(offset)])
+        .filter(([, offset]) => offset >= 0),
+    );
+  }
+
+  private async commitStart(consumer: Consumer, partitions: number[]): Promise<void> {
+    const { topic, autoOffsetReset } = this.config;
+    const { epoch } = this.progress;
+    const offsets = (await this.topicOffsets()).filter(({ partition }) => partitions.includes(partition));
+    if (epoch !== this.progress.epoch) return;
+    const starts = offsets.map(({ partition, low }) => {
+      // A partition that was not there when this process came has only messages that are newer than it.
+      const end = autoOffsetReset === 'latest' ? this.ends?.get(partition) : undefined;
+      const offset = Math.max(Number(low), end ?? 0);
+      this.starts.set(partition, offset);
+      return { topic, partition, offset: String(offset) };
+    });
+    await consumer.commitOffsets(starts);
+  }
+
+  private announce(partition: number, offset: number): void {
+    if (this.announced.has(partition)) return;
+    this.announced.add(partition);
+    const { autoOffsetReset, groupId } = this.config;
+    if (this.starts.get(partition) === offset)
+      print(`Starting at offset ${offset} (${autoOffsetReset}, partition ${partition})`);
+    else print(`Resuming at offset ${offset} (committed by group ${groupId}, partition ${partition})`);
+  }
+
+  private async take({ batch, resolveOffset, heartbeat, commitOffsetsIfNecessary }: EachBatchPayload) {
+    const { topic, partition, messages } = batch;
+    const { epoch } = this.progress;
+    if (this.stopping.aborted) return;
+    // This payload's commit throws the broker's own error, once. Consumer#commitOffsets hides that error in
+    // another, which would end the consumer at its first rebalance.
+    this.progress.commitBy((offsets) =>
+      commitOffsetsIfNecessary({
+        topics: [
+          { topic, partitions: [...offsets].map(([p, next]) => ({ partition: p, offset: String(next) })) },
+        ],
+      }),
+    );
+    // However long the handler takes, the member stays alive, and hears of a rebalance.
+    let trouble: unknown;
+    const heart = setInterval(() => {
+      heartbeat().catch((error) => {
+        trouble = error;
+      });
+    }, HEARTBEAT_MS);
+    try {
+      const interrupted = () =>
+        trouble !== undefined || this.stopping.aborted || epoch !== this.progress.epoch;
+      const next = await this.worker.take(partition, messages, interrupted);
+      if (epoch !== this.progress.epoch) return;
+      if (next !== undefined) resolveOffset(String(next - 1));
+    } finally {
+      clearInterval(heart);
+    }
+    if (trouble !== undefined && !this.stopping.aborted) {
+      await this.progress.commit();
+      // To kafkajs, which joins again.
+      throw trouble;
+    }
+  }
+
+  /** Handles what is in hand, commits, leaves the group, deletes it if it was for this run only. */
+  private async leave(consumer: Consumer): Promise<void> {
+    const { topic, groupId, groupIsTemporary } = this.config;
+    try {
+      consumer.pause([{ topic, partitions: this.assigned ?? [] }]);
+    } catch {
+      // Not joined yet: there is nothing to pause.
+    }
+    await this.taking;
+    await this.worker.finish();
+    await this.lastTry(this.progress.commit());
+    if (this.progress.uncommitted > 0)
+      print(`Stopped with ${this.progress.uncommitted} handled messages not committed: they come again`);
+    await this.lastTry(consumer.disconnect());
+    if (groupIsTemporary && this.assigned) await this.lastTry(this.admin.deleteGroups([groupId]));
+    await this.lastTry(this.admin.disconnect());
+  }
+
+  /** Waits for the promise, but with the broker away only for a moment; it may fail. */
+  private async lastTry(promise: Promise<unknown>): Promise<void> {
+    const settled = promise.catch(() => undefined);
+    await (this.watch.isLost || !this.assigned ? Promise.race([settled, sleep(LAST_TRY_MS)]) : settled);
+  }
+
+  private topicOffsets() {
+    return this.admin.fetchTopicOffsets(this.config.topic);
+  }
+
+  private recreating = false;
+  /** The topic was deleted under us: it begins anew, and all that comes is newer than this process. */
+  private async recreateTopic(): Promise<void> {
+    if (this.recreating || this.stopping.aborted) return;
+    this.recreating = true;
+    this.ends = new Map();
+    this.announced.clear();
+    this.starts.clear();
+    await ensureTopic(this.admin, this.config).catch(() => undefined);
+    this.recreating = false;
+  }
+}

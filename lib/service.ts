@@ -1,0 +1,69 @@
+/** A process's life: its lines, its signals, its exit code. Knows nothing of Kafka. */
+import { setTimeout as delay } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+
+/** How long a stop may take, in ms, before the process ends with exit code 1. */
+const STOP_DEADLINE_MS = 10_000;
+
+/** Prints one line on standard output. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/**
+ * Runs a service until SIGTERM or SIGINT, then exits: with 0 after a clean stop, with 1 and one line for
+ * each failure otherwise, and at once with 1 on a second signal.
+ *
+ * @param main works until its signal is aborted; then it ends what is in hand and returns.
+ */
+export function runService(main: (stopping: AbortSignal) => Promise<void>): void {
+  // Whoever read our output has gone (`... | head`): there is nobody left to tell.
+  process.stdout.on('error', () => process.exit(1));
+  const stop = new AbortController();
+  const ended = main(stop.signal);
+  ended.then(
+    () => process.exit(0),
+    (error) => fail(error),
+  );
+  closeWithGrace(
+    {
+      delay: STOP_DEADLINE_MS,
+      logger: false,
+      skip: ['beforeExit'],
+      onTimeout: () =>
+        fail(`Stopping took longer than ${STOP_DEADLINE_MS / 1000} s: what was not committed comes again`),
+      onSecondError: fail,
+    },
+    async ({ err }) => {
+      if (err) fail(err);
+      stop.abort();
+      await ended;
+    },
+  );
+}
+
+/** Waits, in ms, or until the service is stopped if that comes first. Never throws. */
+export async function sleep(ms: number, stopping?: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal: stopping }).catch(() => undefined);
+}
+
+/** What the promise gives, or undefined once the service is to stop: a promise that then fails is let go. */
+export async function unlessStopped<T>(stopping: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
+  let onAbort = () => {};
+  const stopped = new Promise<undefined>((resolve) => {
+    onAbort = () => resolve(undefined);
+    stopping.addEventListener('abort', onAbort, { once: true });
+    if (stopping.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    stopping.removeEventListener('abort', onAbort);
+    if (stopping.aborted) promise.catch(() => undefined);
+  }
+}
+
+function fail(error: unknown): never {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}

@@ -1,0 +1,30 @@
+/**
+ * Sends {"current_time":"YYYY-MM-DD HH:MM:SS"} to the topic, one message every SEND_INTERVAL_MS.
+ *
+ * The broker acknowledges a message once it is written; only then is it said to be sent. While the broker is
+ * away the clock goes on ticking, and the messages wait in the outbox for their turn.
+ */
+import { writeFileSync } from 'node:fs';
+import { producerConfig } from '../lib/config';
+import { describeSent, makeValue } from '../lib/message';
+import { Outbox, ticks } from '../lib/producer';
+import { print, runService } from '../lib/service';
+
+/** So many messages are a history to replay, or to skip: now the consumers may start. */
+const HISTORY = 5;
+
+runService(async (stopping) => {
+  const config = producerConfig();
+  let sent = 0;
+
+  const outbox = new Outbox(config, stopping, (value, partition, offset) => {
+    print(describeSent(value, partition, offset));
+    if (++sent === HISTORY && config.healthFile) writeFileSync(config.healthFile, '');
+  });
+
+  await outbox.open();
+  for await (const time of ticks(config.sendIntervalMs, stopping)) {
+    outbox.post(makeValue(time), time);
+  }
+  await outbox.close();
+});
