@@ -7,6 +7,8 @@ export type Environment = Record<string, string | undefined>;
 export type OffsetReset = 'earliest' | 'latest';
 
 export interface KafkaConfig {
+  /** The service's name: Kafka's log and tools show the client by it. */
+  clientId: string;
   brokers: string[];
   topic: string;
   /** Partitions of the topic, should this process be the one that creates it. */
@@ -44,7 +46,7 @@ export function readEnvironment(): Environment {
 }
 
 /** @throws Error with one line for each bad setting, as do the two functions below. */
-export function producerConfig(environment = readEnvironment()): ProducerConfig {
+export function producerConfig(service: string, environment = readEnvironment()): ProducerConfig {
   const env = validate(environment, {
     ...kafkaSettings,
     SEND_INTERVAL_MS: wholeNumber(1, MAX_TIMER_MS)({ default: 1000 }),
@@ -52,7 +54,7 @@ export function producerConfig(environment = readEnvironment()): ProducerConfig 
     HEALTH_FILE: text({ default: undefined }),
   });
   return {
-    ...kafkaConfig(env),
+    ...kafkaConfig(service, env),
     sendIntervalMs: env.SEND_INTERVAL_MS,
     bufferSize: env.BUFFER_SIZE,
     healthFile: env.HEALTH_FILE,
@@ -148,7 +150,8 @@ interface KafkaEnvironment {
   TOPIC_PARTITIONS: number;
 }
 
-const kafkaConfig = (env: KafkaEnvironment): KafkaConfig => ({
+const kafkaConfig = (service: string, env: KafkaEnvironment): KafkaConfig => ({
+  clientId: service,
   brokers: env.KAFKA_BROKERS,
   topic: env.KAFKA_TOPIC,
   topicPartitions: env.TOPIC_PARTITIONS,
@@ -161,7 +164,7 @@ interface ConsumerEnvironment extends KafkaEnvironment {
 }
 
 const asConsumer = (service: string, env: ConsumerEnvironment): ConsumerConfig => ({
-  ...kafkaConfig(env),
+  ...kafkaConfig(service, env),
   autoOffsetReset: env.AUTO_OFFSET_RESET,
   groupId: env.GROUP_ID ?? `${service}-${randomUUID()}`,
   groupIsTemporary: env.GROUP_ID === undefined,

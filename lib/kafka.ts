@@ -40,7 +40,7 @@ export class BrokerWatch {
 export function createKafka(config: KafkaConfig, watch: BrokerWatch, retries: number): Kafka {
   stopIdleTimer();
   return new Kafka({
-    clientId: 'kafka-consumers-demo',
+    clientId: config.clientId,
     brokers: config.brokers,
     connectionTimeout: 3000,
     requestTimeout: 10_000,

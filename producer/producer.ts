@@ -14,7 +14,7 @@ import { print, runService } from '../lib/service';
 const HISTORY = 5;
 
 runService(async (stopping) => {
-  const config = producerConfig();
+  const config = producerConfig('kafka-producer');
   let sent = 0;
 
   const outbox = new Outbox(config, stopping, (value, partition, offset) => {
