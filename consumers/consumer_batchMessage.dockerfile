@@ -1,0 +1,35 @@
+# Compiles this service, with the compiler and all.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+# The packages first: they change less often than the code, and so stay in the cache.
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json ./
+COPY lib lib
+COPY consumers/consumer_batchMessage.ts consumers/
+RUN npx tsc
+
+# The packages that it needs to run, without the compiler and the tests' ones.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+# Runs it: Node, those packages, its compiled code.
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist .
+USER node
+# In exec form, so that node itself gets the signal to stop.
+CMD ["node", "consumers/consumer_batchMessage.js"]
+
+# Settings: edit them, and run ./buildAndRun.sh again. This block is last, so nothing else is built anew.
+# With a GROUP_ID of your own, the consumer resumes where it committed: GROUP_ID=my-group
+ENV KAFKA_TOPIC=test-topic \
+    TOPIC_PARTITIONS=1 \
+    AUTO_OFFSET_RESET=earliest \
+    HANDLER_DELAY_MS=0 \
+    BATCH_SIZE=5 \
+    BATCH_WAIT_MS=3000
