@@ -52,10 +52,13 @@ plain=()
 [[ -z ${NO_COLOR:-} ]] || plain=(--ansi never)
 docker compose "${plain[@]}" build ${NO_CACHE:+--no-cache}
 
-# Ctrl-C is for Compose, which stops the services and ends with 130; this script waits for that.
-trap : INT
+# Ctrl-C reaches Compose too, which stops the services; this script waits for that.
+interrupted=
+trap 'interrupted=yes' INT
 status=0
-docker compose "${plain[@]}" up "$@" || status=$?
+# Compose's menu would draw a line of its own between those of the log.
+COMPOSE_MENU=false docker compose "${plain[@]}" up "$@" || status=$?
+[[ -z $interrupted ]] || exit 130
 # A service that could not start leaves the others running: stop them.
-((status == 0 || status == 130)) || docker compose "${plain[@]}" stop
+((status == 0)) || docker compose "${plain[@]}" stop
 exit "$status"

@@ -12,7 +12,7 @@ import { type BatchHandler, InBatches, type MessageHandler, OneByOne, type Worke
 /** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
 const RETRIES = Number.MAX_SAFE_INTEGER;
 /** A fetch waits at most this long for messages, and so does a stop for the fetch under way. In ms. */
-const MAX_WAIT_MS = 500;
+const MAX_WAIT_MS = 250;
 /** Heartbeats, and with them the news of a rebalance, come at this interval. In ms. */
 const HEARTBEAT_MS = 1000;
 /** How long a stop tries to reach a broker that is away. In ms. */

@@ -25,6 +25,8 @@ export interface BrokerOptions {
   /** The port that clients are told to dial, where it is not Kafka's own: a proxy's. */
   advertisedPort?: number;
   onLine?: (service: 'zookeeper' | 'kafka', line: string) => void;
+  /** Called before anything is started, with the means to end what then is: a start can be broken off. */
+  onLaunch?: (ends: Pick<Broker, 'stop' | 'kill'>) => void;
   /** Start what ends by itself anew, as the restart policy of docker-compose.yml does. */
   restartOnFailure?: boolean;
 }
@@ -41,6 +43,8 @@ export interface Broker {
   signalKafka(signal: NodeJS.Signals): void;
   /** Kafka, then ZooKeeper. */
   stop(): Promise<void>;
+  /** Both, at once and without a goodbye. */
+  kill(): Promise<void>;
 }
 
 /**
@@ -132,13 +136,22 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     () => answers(port, METADATA_REQUEST, 'localhost'),
     options.restartOnFailure ?? false,
   );
+  let over = false;
   const stop = async () => {
+    over = true;
     await kafka.stop('SIGTERM');
     await zookeeper.stop('SIGTERM');
   };
+  const kill = async () => {
+    over = true;
+    await Promise.all([kafka.stop('SIGKILL'), zookeeper.stop('SIGKILL')]);
+  };
+  options.onLaunch?.({ stop, kill });
   try {
+    if (!(await isFree(port)))
+      throw new Error(`Port ${port} is taken: stop what listens there, or choose another`);
     await zookeeper.start();
-    await kafka.start();
+    if (!over) await kafka.start();
   } catch (error) {
     await stop();
     throw error;
@@ -150,6 +163,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     stopKafka: (signal = 'SIGTERM') => kafka.stop(signal),
     signalKafka: (signal) => kafka.signal(signal),
     stop,
+    kill,
   };
 }
 
@@ -161,6 +175,17 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Whether nobody listens on the port of this machine. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  const free = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  server.close();
+  return free;
 }
 
 /** One program and the wish to have it run: starts it until it answers, and again when it ends by itself. */

@@ -1,0 +1,128 @@
+/**
+ * The demo without Docker: the services of docker-compose.yml as processes, in the same order, with the same
+ * prefixes. Ctrl-C stops our services, then Kafka, then ZooKeeper.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Broker, fetchKafka, startBroker } from './broker';
+import { serviceEnvironment } from './environment';
+
+const ROOT = join(__dirname, '..');
+
+/** As the producer's health check in docker-compose.yml: so many messages are a history. */
+const HISTORY = 5;
+
+const PRODUCER = { name: 'kafka-producer', entrypoint: 'producer/producer' };
+const CONSUMERS = [
+  { name: 'consumer_from_oldest', entrypoint: 'consumers/consumer_fromOldest' },
+  { name: 'consumer_from_newest', entrypoint: 'consumers/consumer_fromNewest' },
+  { name: 'consumer_batch_message', entrypoint: 'consumers/consumer_batchMessage' },
+];
+
+// Compose gives each service the next of these, and pads the names to the longest.
+const COLOURS = [36, 33, 32, 35, 34, 96];
+const NAMES = ['zookeeper', 'kafka', PRODUCER.name, ...CONSUMERS.map(({ name }) => name)];
+const WIDTH = Math.max(...NAMES.map((name) => name.length));
+const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
+
+const children = new Map<string, ChildProcess>();
+let broker: Pick<Broker, 'stop' | 'kill'> | undefined;
+let brokers: string | undefined;
+/** The exit code to come, once the end has begun. */
+let ending: number | undefined;
+
+run().catch((error) => end(1, error instanceof Error ? error.message : String(error)));
+
+async function run(): Promise<void> {
+  process.stdout.on('error', () => end(1));
+  process.on('SIGINT', () => end(130));
+  process.on('SIGTERM', () => end(143));
+  const [argument] = process.argv.slice(2);
+  if (argument)
+    throw new Error(`${argument} is an argument for Docker Compose: without Docker, leave it out`);
+
+  await fetchKafka();
+  const port = externalPort();
+  ({ brokers } = await startBroker({
+    dataDir: join(__dirname, 'data'),
+    port,
+    restartOnFailure: true,
+    onLine: show,
+    onLaunch: (ends) => {
+      broker = ends;
+    },
+  }));
+  if (ending !== undefined) return;
+  await startProducer();
+  if (ending !== undefined) return;
+  for (const consumer of CONSUMERS) start(consumer);
+}
+
+/** Resolves once there is a history. */
+function startProducer(): Promise<void> {
+  return new Promise((resolve) => {
+    let sent = 0;
+    start(PRODUCER, (line) => {
+      if (line.startsWith('Sent: ') && ++sent === HISTORY) resolve();
+    }).once('exit', (code) => {
+      if (sent < HISTORY && code !== 0) void end(1);
+    });
+  });
+}
+
+function start({ name, entrypoint }: typeof PRODUCER, onLine?: (line: string) => void): ChildProcess {
+  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', `${entrypoint}.ts`], {
+    cwd: ROOT,
+    env: serviceEnvironment(join(ROOT, `${entrypoint}.dockerfile`), { KAFKA_BROKERS: brokers }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: a terminal's Ctrl-C reaches only us, and each service gets one signal.
+    detached: true,
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream as NodeJS.ReadableStream).on('line', (line) => {
+      show(name, line);
+      onLine?.(line);
+    });
+  }
+  child.once('exit', (code) => {
+    children.delete(name);
+    console.log(`${name} exited with code ${code}`);
+  });
+  children.set(name, child);
+  return child;
+}
+
+/** Stops everything, clients first, and exits; a second call kills what is left. */
+async function end(code: number, reason?: string): Promise<void> {
+  if (reason) console.error(reason);
+  if (ending !== undefined) {
+    for (const child of children.values()) child.kill('SIGKILL');
+    await broker?.kill();
+    process.exit(1);
+  }
+  ending = code;
+  const running = [...children.values()];
+  const gone = running.map((child) => once(child, 'exit'));
+  for (const child of running) child.kill('SIGTERM');
+  await Promise.all(gone);
+  await broker?.stop();
+  process.exit(code);
+}
+
+function externalPort(): number | undefined {
+  const value = process.env.KAFKA_EXTERNAL_PORT;
+  if (value === undefined) return undefined;
+  const port = /^\d+$/.test(value) ? Number(value) : 0;
+  if (port < 1 || port > 65_535)
+    throw new Error(
+      `KAFKA_EXTERNAL_PORT is "${value}": a port from 1 to 65535 is needed; change it, or leave it out`,
+    );
+  return port;
+}
+
+function show(name: string, line: string): void {
+  const prefix = `${name.padEnd(WIDTH)}  | `;
+  console.log(COLOURED ? `\u001b[${COLOURS[NAMES.indexOf(name)]}m${prefix}\u001b[0m${line}` : prefix + line);
+}
