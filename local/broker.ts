@@ -82,6 +82,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     'log4j.rootLogger': 'WARN, stdout',
     // Who joined and left a group, and why it was rebalanced, is part of the lesson.
     'log4j.logger.kafka.coordinator.group.GroupCoordinator': 'INFO',
+    // A controller calls its own broker before that one listens; the stack trace is no trouble's.
+    'log4j.logger.kafka.controller': 'ERROR',
+    'log4j.logger.org.apache.kafka.clients.NetworkClient': 'ERROR',
     'log4j.appender.stdout': 'org.apache.log4j.ConsoleAppender',
     'log4j.appender.stdout.layout': 'org.apache.log4j.PatternLayout',
     'log4j.appender.stdout.layout.ConversionPattern': '[%d] %p %m (%c)%n',

@@ -1,0 +1,95 @@
+/** A real broker for a test file, and another client's view of its topics and groups. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before } from 'node:test';
+import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { type Broker, type BrokerOptions, fetchKafka, startBroker } from '../../local/broker';
+import { killServices, until } from './service';
+
+export interface Record {
+  partition: number;
+  offset: number;
+  value: string | null;
+}
+
+/** What a test sees of Kafka. */
+export interface TestKafka {
+  broker: Broker;
+  admin: Admin;
+  /** A topic of its own for each test. */
+  createTopic(partitions?: number): Promise<string>;
+  /** Writes the values, in order, in one request; the partition is 0 where not given. */
+  write(topic: string, values: (string | Buffer | null)[], partition?: number): Promise<void>;
+  /** All that is in the topic, by partition and offset. */
+  read(topic: string): Promise<Record[]>;
+  /** The group's committed offset of the partition; -1 where it has none. */
+  committed(groupId: string, topic: string, partition?: number): Promise<number>;
+}
+
+/** Starts a broker before the tests of a file, and ends it, and what they left running, after them. */
+export function useKafka(options: Partial<BrokerOptions> = {}): TestKafka {
+  const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+  const kafka = { broker: undefined as unknown as Broker } as TestKafka;
+  let client: Kafka;
+  let producer: Producer;
+
+  before(async () => {
+    await fetchKafka();
+    kafka.broker = await startBroker({ dataDir, ...options });
+    client = new Kafka({
+      brokers: [`localhost:${kafka.broker.port}`],
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 20, maxRetryTime: 1000 },
+    });
+    kafka.admin = client.admin();
+    producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    await kafka.admin.connect();
+    await producer.connect();
+  });
+  afterEach(killServices);
+  after(async () => {
+    await kafka.admin?.disconnect();
+    await producer?.disconnect();
+    await kafka.broker?.stop();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  kafka.createTopic = async (numPartitions = 1) => {
+    const topic = `test-${randomUUID()}`;
+    await kafka.admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+    return topic;
+  };
+  kafka.write = async (topic, values, partition = 0) => {
+    await producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
+  };
+  kafka.committed = async (groupId, topic, partition = 0) => {
+    const [offsets] = await kafka.admin.fetchOffsets({ groupId, topics: [topic] });
+    return Number(offsets?.partitions.find((one) => one.partition === partition)?.offset ?? -1);
+  };
+  kafka.read = async (topic) => {
+    const ends = await kafka.admin.fetchTopicOffsets(topic);
+    const total = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    const records: Record[] = [];
+    const consumer = client.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 100 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        records.push({ partition, offset: Number(message.offset), value: message.value?.toString() ?? null });
+      },
+    });
+    await until(`${total} records of ${topic}`, () => records.length >= total);
+    await consumer.disconnect();
+    return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+  };
+  return kafka;
+}
+
+/** Values as the producer makes them, each with a number of its own. */
+export function messages(from: number, to: number): string[] {
+  const values = [];
+  for (let n = from; n < to; n++) values.push(JSON.stringify({ current_time: '2026-01-02 03:04:05', n }));
+  return values;
+}

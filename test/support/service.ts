@@ -1,0 +1,96 @@
+/** A service as users run it: a process with its lines and its exit code. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const ROOT = join(__dirname, '..', '..');
+
+const ENTRYPOINTS = {
+  'kafka-producer': 'producer/producer.ts',
+  consumer_from_oldest: 'consumers/consumer_fromOldest.ts',
+  consumer_from_newest: 'consumers/consumer_fromNewest.ts',
+  consumer_batch_message: 'consumers/consumer_batchMessage.ts',
+};
+
+export type ServiceName = keyof typeof ENTRYPOINTS;
+
+/** How long a test waits for a condition, in ms: no measure of anything, only the end of hope. */
+const PATIENCE_MS = 60_000;
+
+/** Waits until the condition gives something other than undefined or false, and gives that. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const end = Date.now() + patienceMs;
+  for (;;) {
+    const result = await condition();
+    if (result !== undefined && result !== false) return result;
+    if (Date.now() > end) throw new Error(`Waited ${patienceMs / 1000} s in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A process whose output is kept, line by line. */
+export class Recorded {
+  readonly lines: string[] = [];
+  readonly errors: string[] = [];
+  readonly exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+
+  constructor(readonly child: ChildProcess) {
+    this.exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+    if (child.stdout) createInterface(child.stdout).on('line', (line) => this.lines.push(line));
+    if (child.stderr) createInterface(child.stderr).on('line', (line) => this.errors.push(line));
+  }
+
+  /** The first line, from the given one on, that the condition holds for. */
+  async line(what: string, condition: (line: string) => boolean, from = 0): Promise<string> {
+    try {
+      return await until(what, () => this.lines.slice(from).find(condition));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.lines.concat(this.errors).slice(-30).join('\n')}`);
+    }
+  }
+
+  /** Waits until what `read` makes of the lines is so. */
+  async shows(what: string, condition: (lines: readonly string[]) => boolean): Promise<void> {
+    try {
+      await until(what, () => condition(this.lines));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.lines.concat(this.errors).slice(-30).join('\n')}`);
+    }
+  }
+
+  /** Asks it to stop, waits, and gives the exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.child.kill(signal);
+    return (await this.exit).code;
+  }
+}
+
+const running = new Set<Recorded>();
+
+/** Starts a service from source. What is left of a failed test, `killServices` ends. */
+export function startService(name: ServiceName, settings: Record<string, string>): Recorded {
+  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', ENTRYPOINTS[name]], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const service = new Recorded(child);
+  running.add(service);
+  service.exit.then(() => running.delete(service));
+  return service;
+}
+
+/** To call after each test. */
+export async function killServices(): Promise<void> {
+  const left = [...running];
+  for (const { child } of left) {
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+  }
+  await Promise.all(left.map(({ exit }) => exit));
+}
