@@ -53,6 +53,7 @@ class Member {
   private readonly starts = new Map<number, number>();
   private readonly announced = new Set<number>();
   private assigned: number[] | undefined;
+  private awaitingTopic = false;
   /** The records under way from kafkajs to the worker. */
   private taking: Promise<unknown> = Promise.resolve();
 
@@ -63,9 +64,8 @@ class Member {
     private readonly worker: Worker,
   ) {
     this.watch = new BrokerWatch(stopping);
-    this.watch.onTopicMissing = () => void this.recreateTopic();
     this.kafka = createKafka(config, this.watch, RETRIES);
-    this.admin = createAdmin(this.kafka, this.watch);
+    this.admin = createAdmin(config, this.watch);
   }
 
   /** One life in the group after the other: when kafkajs gives a consumer up, a new one takes its place. */
@@ -97,6 +97,7 @@ class Member {
       allowAutoTopicCreation: false,
       retry: { retries: RETRIES, restartOnFailure: async () => false },
     });
+    this.watch.onTopicMissing = () => void this.awaitTopic(consumer);
     consumer.on(consumer.events.REQUEST, () => this.watch.found());
     consumer.on(consumer.events.REQUEST_TIMEOUT, () => this.watch.lost('no answer within 10 s'));
     consumer.on(consumer.events.REBALANCING, () => this.rebalanced());
@@ -113,8 +114,8 @@ class Member {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error)),
     );
     crash.catch(() => undefined);
+    await ensureTopic(this.config, this.watch);
     await this.admin.connect();
-    await ensureTopic(this.admin, this.config);
     this.ends ??= new Map(
       (await this.topicOffsets()).map(({ partition, high }) => [partition, Number(high)]),
     );
@@ -145,8 +146,16 @@ class Member {
     this.assigned = partitions;
     // kafkajs asks for the offsets to start at only after this event, and each time anew: a group with nothing
     // committed would skip what came in between. So nothing is fetched until the start is known and committed.
-    consumer.pause([{ topic: this.config.topic, partitions }]);
+    this.hold(consumer);
     void this.begin(consumer, partitions);
+  }
+
+  private hold(consumer: Consumer): void {
+    try {
+      consumer.pause([{ topic: this.config.topic, partitions: this.assigned ?? [] }]);
+    } catch {
+      // Not in the group yet, or no more: nothing is fetched anyway.
+    }
   }
 
   /**
@@ -195,6 +204,8 @@ class Member {
     const offsets = (await this.topicOffsets()).filter(({ partition }) => partitions.includes(partition));
     if (epoch !== this.progress.epoch) return;
     const starts = offsets.map(({ partition, low }) => {
+      // We have been at this partition, and our commits are gone: so is the topic that they were for.
+      if (this.announced.delete(partition)) this.ends?.delete(partition);
       // A partition that was not there when this process came has only messages that are newer than it.
       const end = autoOffsetReset === 'latest' ? this.ends?.get(partition) : undefined;
       const offset = Math.max(Number(low), end ?? 0);
@@ -251,12 +262,8 @@ class Member {
 
   /** Handles what is in hand, commits, leaves the group, deletes it if it was for this run only. */
   private async leave(consumer: Consumer): Promise<void> {
-    const { topic, groupId, groupIsTemporary } = this.config;
-    try {
-      consumer.pause([{ topic, partitions: this.assigned ?? [] }]);
-    } catch {
-      // Not joined yet: there is nothing to pause.
-    }
+    const { groupId, groupIsTemporary } = this.config;
+    this.hold(consumer);
     await this.taking;
     await this.worker.finish();
     await this.lastTry(this.progress.commit());
@@ -277,15 +284,25 @@ class Member {
     return this.admin.fetchTopicOffsets(this.config.topic);
   }
 
-  private recreating = false;
-  /** The topic was deleted under us: it begins anew, and all that comes is newer than this process. */
-  private async recreateTopic(): Promise<void> {
-    if (this.recreating || this.stopping.aborted) return;
-    this.recreating = true;
-    this.ends = new Map();
-    this.announced.clear();
-    this.starts.clear();
-    await ensureTopic(this.admin, this.config).catch(() => undefined);
-    this.recreating = false;
+  /**
+   * The broker does not know the topic: it was deleted under us, or the broker has only just started. Fetches no
+   * more until the topic is there, and then begins where the group stands: with a topic made anew, at its start.
+   */
+  private async awaitTopic(consumer: Consumer): Promise<void> {
+    if (this.awaitingTopic || this.assigned === undefined) return;
+    this.awaitingTopic = true;
+    this.rebalanced();
+    this.hold(consumer);
+    while (!this.stopping.aborted) {
+      try {
+        await ensureTopic(this.config, this.watch);
+        break;
+      } catch {
+        // The broker takes its time to delete a topic, and refuses to make it anew until then.
+        await sleep(200, this.stopping);
+      }
+    }
+    this.awaitingTopic = false;
+    await this.begin(consumer, this.assigned);
   }
 }

@@ -62,9 +62,12 @@ export function createKafka(config: KafkaConfig, watch: BrokerWatch, retries: nu
   });
 }
 
+/** Attempts of the admin client: a few seconds' worth. Its callers know better than it how to go on. */
+const ADMIN_RETRIES = 5;
+
 /** An admin client whose answers, and missing answers, the watch hears of. Not connected yet. */
-export function createAdmin(kafka: Kafka, watch: BrokerWatch): Admin {
-  const admin = kafka.admin();
+export function createAdmin(config: KafkaConfig, watch: BrokerWatch): Admin {
+  const admin = createKafka(config, watch, ADMIN_RETRIES).admin();
   admin.on(admin.events.REQUEST, () => watch.found());
   admin.on(admin.events.REQUEST_TIMEOUT, () => watch.lost('no answer within 10 s'));
   return admin;
@@ -75,10 +78,18 @@ export function createAdmin(kafka: Kafka, watch: BrokerWatch): Admin {
  *
  * @returns its number of partitions
  */
-export async function ensureTopic(admin: Admin, { topic, topicPartitions }: KafkaConfig): Promise<number> {
-  await admin.createTopics({ topics: [{ topic, numPartitions: topicPartitions }], waitForLeaders: true });
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  return topics[0]?.partitions.length ?? 0;
+export async function ensureTopic(config: KafkaConfig, watch: BrokerWatch): Promise<number> {
+  const { topic, topicPartitions } = config;
+  // A client of its own: one that has used the topic asks for it first, and can't create it once it is deleted.
+  const admin = createAdmin(config, watch);
+  try {
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: topicPartitions }], waitForLeaders: true });
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length ?? 0;
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /** The error at the bottom: kafkajs wraps what it has retried in vain. */

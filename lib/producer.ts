@@ -1,17 +1,9 @@
 /**
  * The way of a message from the tick to the broker's acknowledgement: once and in order, over an outage too.
  */
-import type { Admin, Kafka, Producer, RecordMetadata } from 'kafkajs';
+import type { Kafka, Producer, RecordMetadata } from 'kafkajs';
 import type { ProducerConfig } from './config';
-import {
-  BrokerWatch,
-  createAdmin,
-  createKafka,
-  ensureTopic,
-  hopeless,
-  type KafkaError,
-  rootCause,
-} from './kafka';
+import { BrokerWatch, createKafka, ensureTopic, hopeless, type KafkaError, rootCause } from './kafka';
 import { print, sleep, unlessStopped } from './service';
 
 /** Attempts that kafkajs makes by itself; after these we look whether the topic is still there. */
@@ -59,7 +51,6 @@ export async function* ticks(intervalMs: number, stopping: AbortSignal): AsyncGe
 export class Outbox {
   private readonly watch: BrokerWatch;
   private readonly kafka: Kafka;
-  private readonly admin: Admin;
   private producer: Producer;
   private partitions = 1;
   private turn = 0;
@@ -74,7 +65,6 @@ export class Outbox {
   ) {
     this.watch = new BrokerWatch(stopping);
     this.kafka = createKafka(config, this.watch, RETRIES);
-    this.admin = createAdmin(this.kafka, this.watch);
     this.producer = this.createProducer();
   }
 
@@ -114,8 +104,7 @@ export class Outbox {
     if (!this.watch.isLost) await Promise.race([this.sending, sleep(LAST_TRY_MS)]);
     if (this.waiting.length > 0)
       print(`Stopped with ${this.waiting.length} messages not sent: the broker is away`);
-    const gone = Promise.allSettled([this.producer.disconnect(), this.admin.disconnect()]);
-    await Promise.race([gone, sleep(this.watch.isLost ? 0 : LAST_TRY_MS)]);
+    await Promise.race([this.producer.disconnect(), sleep(this.watch.isLost ? 0 : LAST_TRY_MS)]);
   }
 
   private createProducer(): Producer {
@@ -136,8 +125,7 @@ export class Outbox {
   }
 
   private async connect(): Promise<void> {
-    await this.admin.connect();
-    this.partitions = await ensureTopic(this.admin, this.config);
+    this.partitions = await ensureTopic(this.config, this.watch);
     await this.producer.connect();
   }
 
