@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
-import { type Broker, type BrokerOptions, fetchKafka, startBroker } from '../../local/broker';
+import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
+import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';
 
 export interface Record {
@@ -17,6 +18,7 @@ export interface Record {
 /** What a test sees of Kafka. */
 export interface TestKafka {
   broker: Broker;
+  proxy?: CuttingProxy;
   admin: Admin;
   /** A topic of its own for each test. */
   createTopic(partitions?: number): Promise<string>;
@@ -28,8 +30,12 @@ export interface TestKafka {
   committed(groupId: string, topic: string, partition?: number): Promise<number>;
 }
 
-/** Starts a broker before the tests of a file, and ends it, and what they left running, after them. */
-export function useKafka(options: Partial<BrokerOptions> = {}): TestKafka {
+/**
+ * Starts a broker before the tests of a file, and ends it, and what they left running, after them.
+ *
+ * @param proxied clients, told to dial the proxy, reach the broker through it
+ */
+export function useKafka({ proxied = false } = {}): TestKafka {
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const kafka = { broker: undefined as unknown as Broker } as TestKafka;
   let client: Kafka;
@@ -37,7 +43,12 @@ export function useKafka(options: Partial<BrokerOptions> = {}): TestKafka {
 
   before(async () => {
     await fetchKafka();
-    kafka.broker = await startBroker({ dataDir, ...options });
+    const options: BrokerOptions = { dataDir, port: await freePort() };
+    if (proxied) {
+      options.advertisedPort = await freePort();
+      kafka.proxy = await CuttingProxy.start(options.advertisedPort, options.port as number);
+    }
+    kafka.broker = await startBroker(options);
     client = new Kafka({
       brokers: [`localhost:${kafka.broker.port}`],
       logLevel: logLevel.NOTHING,
@@ -53,6 +64,7 @@ export function useKafka(options: Partial<BrokerOptions> = {}): TestKafka {
     await kafka.admin?.disconnect();
     await producer?.disconnect();
     await kafka.broker?.stop();
+    await kafka.proxy?.stop();
     rmSync(dataDir, { recursive: true });
   });
 

@@ -1,0 +1,97 @@
+/** The services as processes: their exit codes, and the lines that they end with. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { freePort } from '../../local/broker';
+import { messages, useKafka } from '../support/kafka';
+import { offsets, sent } from '../support/log';
+import { killServices, type ServiceName, startService } from '../support/service';
+
+const SERVICES = [
+  'kafka-producer',
+  'consumer_from_oldest',
+  'consumer_from_newest',
+  'consumer_batch_message',
+] as const satisfies ServiceName[];
+
+const kafka = useKafka();
+
+test('bad settings end each service with exit code 1 and one line for each', async () => {
+  for (const name of SERVICES) {
+    const bad: Record<string, string> = { KAFKA_BROKERS: 'nowhere', TOPIC_PARTITIONS: '0', KAFKA_TOPIC: '' };
+    const lines = [
+      'KAFKA_BROKERS is "nowhere": a comma-separated list of host:port is needed; change it, or leave it out for the default',
+      'KAFKA_TOPIC is set but empty: a topic name is needed, of 1 to 249 letters, digits, ".", "_" and "-", and not "." or ".."; change it, or leave it out for the default',
+      'TOPIC_PARTITIONS is "0": a whole number from 1 to 1000 is needed; change it, or leave it out for the default',
+    ];
+    const service = startService(name, bad);
+    assert.equal((await service.exit).code, 1);
+    assert.deepEqual(service.errors, lines);
+    assert.deepEqual(service.lines, []);
+  }
+});
+
+test('SIGTERM and SIGINT end each service with exit code 0', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const topic = await kafka.createTopic();
+    await kafka.write(topic, messages(0, 1));
+    const settings = {
+      KAFKA_BROKERS: kafka.broker.brokers,
+      KAFKA_TOPIC: topic,
+      AUTO_OFFSET_RESET: 'earliest',
+    };
+    const services = SERVICES.map((name) => startService(name, { ...settings, BATCH_SIZE: '1' }));
+    for (const service of services) {
+      await service.shows('work', (lines) => offsets(lines).length + sent(lines).length > 0);
+      assert.equal(await service.stop(signal), 0);
+      assert.deepEqual(service.errors, []);
+    }
+  }
+});
+
+test('stopped while it connects, each service ends with exit code 0', async () => {
+  const nobody = await freePort();
+  for (const name of SERVICES) {
+    const service = startService(name, { KAFKA_BROKERS: `localhost:${nobody}` });
+    await service.line('the missing broker', (line) => line.startsWith('Broker lost: '));
+    assert.equal(await service.stop(), 0);
+    assert.equal(service.lines.length, 1);
+    assert.deepEqual(service.errors, []);
+  }
+});
+
+test('a message in hand is handled and committed before the end', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 5));
+  const groupId = 'in-hand';
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
+  const oldest = startService('consumer_from_oldest', { ...settings, HANDLER_DELAY_MS: '1500' });
+  await oldest.shows('the first message', (lines) => offsets(lines).length === 1);
+  assert.equal(await oldest.stop(), 0);
+  assert.deepEqual(offsets(oldest.lines), [0]);
+  assert.equal(await kafka.committed(groupId, topic), 1);
+});
+
+test('a second signal ends a service at once; what was not committed comes again', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 5));
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'second-signal' };
+  const batch = startService('consumer_batch_message', { ...settings, HANDLER_DELAY_MS: '600000' });
+  await batch.shows('a batch', (lines) => offsets(lines).length === 5);
+  batch.child.kill('SIGTERM');
+  // Both at once would be taken for one.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(await batch.stop(), 1);
+  assert.equal(await kafka.committed('second-signal', topic), 0);
+});
+
+test('a stop that takes longer than 10 s ends with exit code 1 and one line', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 5));
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'too-slow' };
+  const batch = startService('consumer_batch_message', { ...settings, HANDLER_DELAY_MS: '600000' });
+  await batch.shows('a batch', (lines) => offsets(lines).length === 5);
+  assert.equal(await batch.stop(), 1);
+  assert.deepEqual(batch.errors, ['Stopping took longer than 10 s: what was not committed comes again']);
+});
+
+after(killServices);
