@@ -1,0 +1,109 @@
+/** The demo without Docker, as a user runs it. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fetchKafka } from '../../local/broker';
+import { lineOf, offsets, received, sent, starts } from '../support/log';
+import { Recorded } from '../support/service';
+
+const ROOT = join(__dirname, '..', '..');
+/** A copy of the project: the user's own data in local/data stays as it is. */
+const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+
+before(async () => {
+  await fetchKafka();
+  for (const folder of [
+    'lib',
+    'local/broker.ts',
+    'local/environment.ts',
+    'local/run.ts',
+    'producer',
+    'consumers',
+  ])
+    cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'buildAndRun.sh'])
+    cpSync(join(ROOT, file), join(copy, file));
+  for (const folder of ['node_modules', 'local/jars']) symlinkSync(join(ROOT, folder), join(copy, folder));
+});
+after(() => rmSync(copy, { recursive: true }));
+
+/** No Docker Engine answers at this address, so the script does without. */
+function buildAndRun(args: string[] = [], settings: Record<string, string> = {}): Recorded {
+  const child = spawn(join(copy, 'buildAndRun.sh'), args, {
+    cwd: tmpdir(),
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      DOCKER_HOST: 'unix:///nonexistent.sock',
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  return new Recorded(child);
+}
+
+const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lineOf(service, line) ?? []);
+
+/** As a terminal does it: to the whole process group. */
+async function pressCtrlC(demo: Recorded): Promise<number | null> {
+  process.kill(-(demo.child.pid as number), 'SIGINT');
+  return (await demo.exit).code;
+}
+
+test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all, and the history stays', async () => {
+  const first = buildAndRun();
+  await first.shows(
+    'both kinds of batch',
+    () => new Set(received(of(first, 'consumer_batch_message')).map(({ ending }) => ending)).size === 2,
+  );
+  await first.shows('the newest at work', () => received(of(first, 'consumer_from_newest')).length > 0);
+  assert.equal(await pressCtrlC(first), 130);
+  assert.match(first.lines[0] as string, /without Docker/);
+  assert.ok(first.lines.indexOf(first.lines.find((line) => line.includes('Starting at')) as string) > 5);
+  assert.deepEqual(
+    starts(of(first, 'consumer_from_oldest')).map(({ offset }) => offset),
+    [0],
+  );
+  const newest = starts(of(first, 'consumer_from_newest'))[0]?.offset as number;
+  assert.ok(newest >= 5, 'there was a history to skip');
+  assert.equal(offsets(of(first, 'consumer_from_newest'))[0], newest);
+  for (const service of [
+    'kafka-producer',
+    'consumer_from_oldest',
+    'consumer_from_newest',
+    'consumer_batch_message',
+  ])
+    assert.ok(first.lines.includes(`${service} exited with code 0`), service);
+  assert.ok(
+    first.lines.filter((line) => line.includes(' | ')).every((line) => line.indexOf(' | ') === 23),
+    'the prefixes are aligned',
+  );
+  assert.deepEqual(first.errors, []);
+
+  const written = sent(of(first, 'kafka-producer')).length;
+  const second = buildAndRun([], { BATCH_SIZE: '2' });
+  await second.shows('the history', () => offsets(of(second, 'consumer_from_oldest')).length > written);
+  await second.shows(
+    'batches of the size set',
+    () => received(of(second, 'consumer_batch_message')).length > 1,
+  );
+  assert.ok(received(of(second, 'consumer_batch_message')).every(({ messages }) => messages <= 2));
+  assert.equal(sent(of(second, 'kafka-producer'))[0]?.offset, written);
+  assert.equal(await pressCtrlC(second), 130);
+});
+
+test('a bad setting of the producer ends the demo with exit code 1, and leaves nothing running', async () => {
+  const demo = buildAndRun([], { SEND_INTERVAL_MS: '0' });
+  assert.equal((await demo.exit).code, 1);
+  assert.match(of(demo, 'kafka-producer').join('\n'), /^SEND_INTERVAL_MS is "0": a whole number/);
+});
+
+test('an argument for Compose is refused in one line', async () => {
+  const demo = buildAndRun(['-d']);
+  assert.equal((await demo.exit).code, 1);
+  assert.deepEqual(demo.errors, ['-d is an argument for Docker Compose: without Docker, leave it out']);
+});

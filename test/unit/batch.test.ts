@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Batch } from '../../lib/batch';
+
+test('a batch is full at its size', () => {
+  const batch = new Batch<string>(2, 1000);
+  assert.equal(batch.add('a', 0), false);
+  assert.equal(batch.add('b', 0), true);
+  assert.deepEqual(batch.take(), ['a', 'b']);
+  assert.ok(batch.isEmpty);
+});
+
+test('a batch of one is full at once', () => {
+  assert.equal(new Batch<string>(1, 1000).add('a', 0), true);
+});
+
+test('a batch is due so long after its first item, however many come after', () => {
+  const batch = new Batch<string>(10, 1000);
+  batch.add('a', 5000);
+  batch.add('b', 5900);
+  assert.equal(batch.dueIn(5900), 100);
+  assert.equal(batch.waited(5900), 900);
+  assert.ok(batch.dueIn(6000) <= 0);
+});
+
+test('the wait begins anew with the first item of the next batch', () => {
+  const batch = new Batch<string>(10, 1000);
+  batch.add('a', 0);
+  batch.take();
+  batch.add('b', 5000);
+  assert.equal(batch.dueIn(5000), 1000);
+  assert.deepEqual(batch.take(), ['b']);
+});

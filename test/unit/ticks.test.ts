@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ticks } from '../../lib/producer';
+
+test('ticks do not drift: each is a whole number of intervals after the first', async () => {
+  const stop = new AbortController();
+  const times: number[] = [];
+  for await (const time of ticks(7, stop.signal)) {
+    times.push(time.getTime());
+    if (times.length === 20) stop.abort();
+  }
+  assert.deepEqual(
+    times.map((time) => (time - (times[0] as number)) % 7),
+    times.map(() => 0),
+  );
+  assert.equal((times[19] as number) - (times[0] as number), 19 * 7);
+});
+
+test('a stop ends the wait for the next tick', async () => {
+  const stop = new AbortController();
+  let count = 0;
+  for await (const _ of ticks(2_147_483_647, stop.signal)) {
+    count++;
+    setImmediate(() => stop.abort());
+  }
+  assert.equal(count, 1);
+});
