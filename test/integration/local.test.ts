@@ -25,7 +25,7 @@ before(async () => {
   ])
     cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
   for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'buildAndRun.sh'])
-    cpSync(join(ROOT, file), join(copy, file));
+    cpSync(join(ROOT, file), join(copy, file), { preserveTimestamps: true });
   for (const folder of ['node_modules', 'local/jars']) symlinkSync(join(ROOT, folder), join(copy, folder));
 });
 after(() => rmSync(copy, { recursive: true }));

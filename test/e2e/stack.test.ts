@@ -1,0 +1,201 @@
+/** The demo on Docker Compose, as a user runs it and reads it. The tests build on one another, in this order. */
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  buildAndRun,
+  compose,
+  copyProject,
+  docker,
+  inspect,
+  OUR_SERVICES,
+  type Stack,
+} from '../support/compose';
+import { offsets, range, received, sent, starts } from '../support/log';
+import { startService, until } from '../support/service';
+
+const folder = copyProject();
+let running: Stack | undefined;
+let written = 0;
+
+before(() => compose(folder, 'down', '--volumes', '--remove-orphans'));
+after(async () => {
+  if (running?.child.exitCode === null) await running.pressCtrlC();
+  compose(folder, 'down', '--volumes');
+  rmSync(folder, { recursive: true });
+});
+
+function run(args: string[] = [], settings: Record<string, string> = {}): Stack {
+  running = buildAndRun(folder, args, settings);
+  return running;
+}
+
+test('one command shows how the three consumers differ', async () => {
+  const stack = run();
+  await stack.shows(
+    'both kinds of batch',
+    () => new Set(received(stack.of('consumer_batch_message')).map(({ ending }) => ending)).size === 2,
+  );
+  await stack.shows('the newest at work', () => received(stack.of('consumer_from_newest')).length >= 3);
+
+  const [oldest, newest, batch] = (['oldest', 'newest', 'batch'] as const).map((name) => {
+    const service = name === 'batch' ? 'consumer_batch_message' : `consumer_from_${name}`;
+    return stack.of(service);
+  }) as [string[], string[], string[]];
+  assert.deepEqual(starts(oldest), [{ offset: 0, from: 'earliest', partition: 0 }]);
+  assert.deepEqual(offsets(oldest), range(0, offsets(oldest).length), 'from offset 0, without a gap');
+  const announced = starts(newest)[0]?.offset as number;
+  assert.equal(starts(newest)[0]?.from, 'latest');
+  assert.ok(announced >= 5, 'above the history');
+  assert.deepEqual(offsets(newest), range(announced, announced + offsets(newest).length));
+  assert.deepEqual(offsets(batch), range(0, offsets(batch).length));
+  assert.ok(received(batch).every(({ messages }) => messages <= 5));
+  assert.ok(received(batch).every(({ messages, ending }) => (messages === 5) === (ending === 'full')));
+});
+
+test('all but the consumers have a health check, and it says healthy', () => {
+  for (const service of ['zookeeper', 'kafka', 'kafka-producer'])
+    assert.equal(inspect(service).State.Health.Status, 'healthy');
+});
+
+test('a program on this machine reaches Kafka at localhost', async () => {
+  const oldest = startService('consumer_from_oldest', { KAFKA_BROKERS: 'localhost:9092' });
+  await oldest.shows('the history', (lines) => offsets(lines).length >= 5);
+  assert.equal(await oldest.stop(), 0);
+});
+
+test('our four containers have no rights, no ports and no files to write', () => {
+  for (const service of OUR_SERVICES) {
+    const { Config, HostConfig, NetworkSettings } = inspect(service);
+    assert.equal(Config.User, 'node');
+    assert.equal(HostConfig.ReadonlyRootfs, true);
+    assert.deepEqual(HostConfig.CapDrop, ['ALL']);
+    assert.deepEqual(HostConfig.SecurityOpt, ['no-new-privileges:true']);
+    assert.ok(HostConfig.Memory > 0 && HostConfig.Memory <= 128 * 2 ** 20);
+    assert.equal(HostConfig.Privileged, false);
+    assert.deepEqual(Object.keys(NetworkSettings.Ports), []);
+    assert.deepEqual(Config.Cmd.slice(0, 1), ['node']);
+  }
+});
+
+test("Kafka's port is open to this machine alone", () => {
+  assert.deepEqual(inspect('kafka').NetworkSettings.Ports['9092/tcp'], [
+    { HostIp: '127.0.0.1', HostPort: '9092' },
+  ]);
+});
+
+test('the images hold the packages that the services need, and no others', () => {
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  const needed = Object.entries<{ dev?: boolean }>(packages)
+    .filter(([path, { dev }]) => path && !dev)
+    .map(([path]) => path.replace('node_modules/', ''));
+  for (const service of OUR_SERVICES) {
+    const files = docker('run', '--rm', inspect(service).Config.Image, 'ls', 'node_modules').split('\n');
+    assert.deepEqual(files.sort(), needed.sort());
+  }
+});
+
+test('the containers leave no anonymous volume behind', () => {
+  for (const service of ['zookeeper', 'kafka', ...OUR_SERVICES])
+    for (const { Type, Name } of inspect(service).Mounts)
+      if (Type === 'volume') assert.match(Name, /^kafka-consumers-demo_/);
+});
+
+test('Ctrl-C stops all cleanly, and leaves no group behind', async () => {
+  const stack = running as Stack;
+  written = sent(stack.of('kafka-producer')).length;
+  assert.equal(await stack.pressCtrlC(), 130);
+  for (const service of OUR_SERVICES) assert.equal(inspect(service).State.ExitCode, 0, service);
+  for (const service of ['zookeeper', 'kafka']) {
+    assert.equal(inspect(service).State.Running, false);
+    assert.equal(inspect(service).State.ExitCode, 143, `${service} was stopped, not killed`);
+  }
+});
+
+test('after down and up the history is there, and an edited Dockerfile is in force', async () => {
+  compose(folder, 'down');
+  const dockerfile = join(folder, 'consumers/consumer_batchMessage.dockerfile');
+  writeFileSync(dockerfile, readFileSync(dockerfile, 'utf8').replace('BATCH_SIZE=5', 'BATCH_SIZE=3'));
+  const stack = run([], { SEND_INTERVAL_MS: '200' });
+  await stack.shows('the history', () => offsets(stack.of('consumer_from_oldest')).length > written);
+  await stack.shows('new batches', () => received(stack.of('consumer_batch_message')).length >= 3);
+  const batches = received(stack.of('consumer_batch_message'));
+  assert.deepEqual(new Set(batches.slice(0, 3).map(({ messages }) => messages)), new Set([3]));
+  assert.ok((starts(stack.of('consumer_from_newest'))[0]?.offset as number) >= written);
+  const groups = compose(
+    folder,
+    'exec',
+    '-T',
+    'kafka',
+    'kafka-consumer-groups',
+    '--bootstrap-server',
+    'kafka:29092',
+    '--list',
+  );
+  assert.equal(
+    groups.split('\n').filter((group) => group.startsWith('consumer_')).length,
+    3,
+    'none of the first run',
+  );
+  // The steps before the ENV block came from the cache: npm ran in the first build only.
+  assert.ok(![...stack.lines, ...stack.errors].some((line) => /added \d+ packages/.test(line)));
+  assert.equal(await stack.pressCtrlC(), 130);
+});
+
+test('after down --volumes the history is gone', async () => {
+  compose(folder, 'down', '--volumes');
+  const stack = run();
+  await stack.shows('the first message', () => sent(stack.of('kafka-producer')).length > 0);
+  assert.equal(sent(stack.of('kafka-producer'))[0]?.offset, 0);
+  assert.equal(await stack.pressCtrlC(), 130);
+});
+
+test('a killed Kafka is restarted, and waits for the end of its old session by itself', async () => {
+  const stack = run(['--detach']);
+  assert.equal((await stack.exit).code, 0);
+  const restarts = inspect('kafka').RestartCount;
+  // Of Docker's own `kill` the restart policy would hold that the user wants it so: java is killed from inside.
+  const kill =
+    'for exe in /proc/[0-9]*/exe; do [[ $(readlink $exe) != */java ]] || kill -9 $(cut -d/ -f3 <<<$exe); done';
+  docker('exec', 'kafka', 'bash', '-c', kill);
+  const before = sent(docker('logs', 'kafka-producer').split('\n')).length;
+  await until(
+    'more messages than before',
+    () => sent(docker('logs', 'kafka-producer').split('\n')).length > before + 3,
+  );
+  assert.ok(inspect('kafka').RestartCount > restarts);
+  const placed = sent(docker('logs', 'kafka-producer').split('\n')).map(({ offset }) => offset);
+  const first = placed[0] as number;
+  assert.deepEqual(placed, range(first, first + placed.length), 'nothing lost or repeated');
+  compose(folder, 'stop');
+});
+
+test('a service that cannot start stops the stack, and says why in one line', async () => {
+  const stack = run([], { BUFFER_SIZE: '0' });
+  assert.equal((await stack.exit).code, 1);
+  assert.ok(stack.of('kafka-producer').some((line) => line.startsWith('BUFFER_SIZE is "0": a whole number')));
+  assert.equal(compose(folder, 'ps', '--quiet', '--status', 'running'), '');
+});
+
+test('a port that is taken is one line with the remedy', async () => {
+  const server = (await import('node:net')).createServer().listen(19_092, '127.0.0.1');
+  const stack = run([], { KAFKA_EXTERNAL_PORT: '19092' });
+  assert.equal((await stack.exit).code, 1);
+  server.close();
+  assert.deepEqual(stack.errors.length, 1);
+  assert.match(stack.errors[0] as string, /^Port 19092 on this machine is taken: .*KAFKA_EXTERNAL_PORT/);
+});
+
+test('a container of the same name that another project left is one line with the remedy', async () => {
+  compose(folder, 'down');
+  docker('create', '--name', 'zookeeper', 'node:24-bookworm-slim');
+  const stack = run();
+  assert.equal((await stack.exit).code, 1);
+  docker('rm', 'zookeeper');
+  assert.deepEqual(stack.errors.length, 1);
+  assert.match(
+    stack.errors[0] as string,
+    /^A container named zookeeper is there already.*docker rm -f zookeeper/,
+  );
+});

@@ -1,0 +1,69 @@
+/** The Compose stack as a user has it: a copy of the project, its scripts, its containers. */
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { lineOf } from './log';
+import { Recorded } from './service';
+
+const ROOT = join(__dirname, '..', '..');
+
+export const OUR_SERVICES = [
+  'kafka-producer',
+  'consumer_from_oldest',
+  'consumer_from_newest',
+  'consumer_batch_message',
+] as const;
+
+/** Copies what git knows of the project, for a test to edit. Gives the folder. */
+export function copyProject(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  for (const file of files.trim().split('\n'))
+    cpSync(join(ROOT, file), join(copy, file), { recursive: true });
+  return copy;
+}
+
+/** Runs ./buildAndRun.sh of the folder, in a process group of its own. */
+export function buildAndRun(
+  folder: string,
+  args: string[] = [],
+  settings: Record<string, string> = {},
+): Stack {
+  const child = spawn(join(folder, 'buildAndRun.sh'), args, {
+    cwd: dirname(folder),
+    env: { ...process.env, NO_COLOR: '1', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  return new Stack(child);
+}
+
+export class Stack extends Recorded {
+  /** What the service has printed: Compose passes each stream on as what it was. */
+  of(service: string): string[] {
+    return [...this.lines, ...this.errors].flatMap((line) => lineOf(service, line) ?? []);
+  }
+
+  /** As a terminal does it: to the whole process group. Gives the exit code. */
+  async pressCtrlC(): Promise<number | null> {
+    process.kill(-(this.child.pid as number), 'SIGINT');
+    return (await this.exit).code;
+  }
+}
+
+export function docker(...args: string[]): string {
+  return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+}
+
+export function compose(folder: string, ...args: string[]): string {
+  return docker('compose', '--project-directory', folder, ...args);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the answer of Docker, of which each test reads a few fields.
+export function inspect(container: string): any {
+  return JSON.parse(docker('inspect', container))[0];
+}
