@@ -15,15 +15,18 @@ export class Batch<T> {
     private readonly waitMs: number,
   ) {}
 
-  /** Takes one more item, at the time `now` in ms. True: the batch is full, and must be taken before the next. */
-  add(item: T, now: number): boolean {
+  /** Takes one more item, at the time `now` in ms. A full batch must be taken before the next. */
+  add(item: T, now: number): void {
     if (this.items.length === 0) this.since = now;
     this.items.push(item);
-    return this.items.length >= this.size;
   }
 
   get isEmpty(): boolean {
     return this.items.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.items.length >= this.size;
   }
 
   /** Ms from `now` until the batch is due; 0 or less: it is. Of no meaning for an empty batch. */

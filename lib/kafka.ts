@@ -86,7 +86,9 @@ export async function ensureTopic(config: KafkaConfig, watch: BrokerWatch): Prom
     await admin.connect();
     await admin.createTopics({ topics: [{ topic, numPartitions: topicPartitions }], waitForLeaders: true });
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]?.partitions.length ?? 0;
+    const partitions = topics[0]?.partitions.length;
+    if (!partitions) throw new Error(`The broker does not know the topic ${topic} yet`);
+    return partitions;
   } finally {
     await admin.disconnect();
   }

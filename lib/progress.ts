@@ -13,6 +13,8 @@ export class Progress {
   epoch = 0;
   private offsets = new Map<number, number>();
   private messages = 0;
+  /** Of messages, those whose commit is on its way. */
+  private sent = 0;
   private timer: NodeJS.Timeout | undefined;
   private committing: Promise<void> = Promise.resolve();
   private send: SendCommit = async () => {
@@ -38,7 +40,7 @@ export class Progress {
 
   /** Messages handled, with no commit acknowledged. */
   get uncommitted(): number {
-    return this.messages;
+    return this.sent + this.messages;
   }
 
   /** Commits what is handled. A commit that fails is tried again with the next one, or after a second. */
@@ -58,6 +60,7 @@ export class Progress {
     const { offsets, messages, epoch } = this;
     this.clear();
     if (offsets.size === 0) return;
+    this.sent = messages;
     try {
       await this.send(offsets);
     } catch {
@@ -67,6 +70,8 @@ export class Progress {
         this.handled(partition, this.offsets.get(partition) ?? next, 0);
       }
       this.messages += messages;
+    } finally {
+      this.sent = 0;
     }
   }
 

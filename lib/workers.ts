@@ -57,7 +57,7 @@ export type BatchHandler = (messages: Message[], ending: string) => Promise<void
 
 /** Each partition gathers a batch of its own; its offsets are committed once the whole batch is handled. */
 export class InBatches implements Worker {
-  private partitions = new Map<number, { batch: Batch<Message>; next: number; timer?: NodeJS.Timeout }>();
+  private partitions = new Map<number, Gathering>();
   /** The call of the handler that is under way, and those behind it. */
   private handling: Promise<void> = Promise.resolve();
 
@@ -69,22 +69,23 @@ export class InBatches implements Worker {
 
   async take(partition: number, records: KafkaRecord[], interrupted: () => boolean) {
     const { epoch } = this.progress;
+    const gathering = this.at(partition);
+    const { batch } = gathering;
     let next: number | undefined;
-    const { batch } = this.at(partition);
     for (const record of records) {
       if (interrupted()) break;
       next = Number(record.offset) + 1;
-      this.at(partition).next = next;
+      gathering.next = next;
       const message = parse(partition, record);
       if ('reason' in message) {
         print(describeSkipped(partition, record, message.reason));
         if (batch.isEmpty) this.pass(partition, next);
-      } else if (batch.add(message, performance.now())) {
-        await this.hand(partition, 'full');
-        if (epoch !== this.progress.epoch) return undefined;
-      } else if (!this.at(partition).timer) {
-        this.wait(partition);
+        continue;
       }
+      batch.add(message, performance.now());
+      if (batch.isFull) await this.hand(gathering);
+      else this.wait(gathering);
+      if (epoch !== this.progress.epoch) return undefined;
     }
     return next;
   }
@@ -95,33 +96,55 @@ export class InBatches implements Worker {
   }
 
   async finish(): Promise<void> {
-    for (const [partition, { batch }] of this.partitions) {
-      if (!batch.isEmpty) void this.hand(partition, 'stopping');
-    }
+    for (const gathering of this.partitions.values()) void this.hand(gathering, 'stopping');
     await this.handling;
   }
 
-  private at(partition: number) {
-    let state = this.partitions.get(partition);
-    if (!state) {
-      state = { batch: new Batch(this.config.batchSize, this.config.batchWaitMs), next: 0 };
-      this.partitions.set(partition, state);
+  private at(partition: number): Gathering {
+    let gathering = this.partitions.get(partition);
+    if (!gathering) {
+      const { batchSize, batchWaitMs } = this.config;
+      gathering = { partition, batch: new Batch(batchSize, batchWaitMs), next: 0, timer: undefined };
+      this.partitions.set(partition, gathering);
     }
-    return state;
+    return gathering;
   }
 
-  private wait(partition: number): void {
-    const state = this.at(partition);
-    const now = performance.now();
-    state.timer = setTimeout(
+  /** One timer from the batch's first message on. */
+  private wait(gathering: Gathering): void {
+    const { batch } = gathering;
+    gathering.timer ??= setTimeout(
       () => {
-        state.timer = undefined;
+        gathering.timer = undefined;
         // A timer may go off a little early: the batch decides.
-        if (state.batch.dueIn(performance.now()) > 0) this.wait(partition);
-        else void this.hand(partition);
+        if (batch.dueIn(performance.now()) > 0) this.wait(gathering);
+        else void this.hand(gathering);
       },
-      Math.max(1, Math.ceil(state.batch.dueIn(now))),
+      Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
     );
+  }
+
+  /**
+   * Handles the partition's batch when its turn comes. Until then it goes on gathering: a handler that is slower
+   * than the wait gets larger batches, not more of them.
+   */
+  private hand(gathering: Gathering, ending?: 'stopping'): Promise<void> {
+    const { epoch } = this.progress;
+    this.handling = this.handling.then(async () => {
+      const { partition, batch, next } = gathering;
+      // Rebalanced meanwhile: it comes again. Or empty: the turn before this one took all.
+      if (epoch !== this.progress.epoch || batch.isEmpty) return;
+      clearTimeout(gathering.timer);
+      gathering.timer = undefined;
+      const waited = `waited ${Math.round(batch.waited(performance.now()))} ms`;
+      const end = batch.isFull ? 'full' : (ending ?? waited);
+      const messages = batch.take();
+      await this.handle(messages, end);
+      if (epoch !== this.progress.epoch) return;
+      this.progress.handled(partition, next, messages.length);
+      await this.progress.commit();
+    });
+    return this.handling;
   }
 
   /** A skipped record with no batch in the making: it is committed after the batches before it. */
@@ -131,24 +154,13 @@ export class InBatches implements Worker {
       if (epoch === this.progress.epoch) this.progress.handled(partition, next, 1);
     });
   }
+}
 
-  /** Takes the partition's batch and handles it, after the batches before it. No ending: it has waited. */
-  private hand(partition: number, ending?: string): Promise<void> {
-    const { epoch } = this.progress;
-    const state = this.at(partition);
-    const { batch, next } = state;
-    const waited = `waited ${Math.round(batch.waited(performance.now()))} ms`;
-    const messages = batch.take();
-    clearTimeout(state.timer);
-    state.timer = undefined;
-    this.handling = this.handling.then(async () => {
-      // Rebalanced while this batch stood in line, or while it was handled: it comes again.
-      if (epoch !== this.progress.epoch) return;
-      await this.handle(messages, ending ?? waited);
-      if (epoch !== this.progress.epoch) return;
-      this.progress.handled(partition, next, messages.length);
-      await this.progress.commit();
-    });
-    return this.handling;
-  }
+/** What a partition has of its own. */
+interface Gathering {
+  partition: number;
+  batch: Batch<Message>;
+  /** The offset after the last record taken, be it in the batch or skipped. */
+  next: number;
+  timer: NodeJS.Timeout | undefined;
 }

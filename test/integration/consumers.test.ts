@@ -91,6 +91,18 @@ test('a batch ends after BATCH_WAIT_MS from its first message', async () => {
   assert.match(one, /\(1 message, partition 0, offset 3, waited \d+ ms\)$/);
 });
 
+test('while the handler is busy a batch goes on gathering, beyond its wait and up to its size', async () => {
+  const topic = await kafka.createTopic();
+  const settings = { BATCH_SIZE: '50', BATCH_WAIT_MS: '50', HANDLER_DELAY_MS: '2000' };
+  const batch = start('consumer_batch_message', topic, settings);
+  await batch.line('the start', (line) => line.startsWith('Starting'));
+  await kafka.write(topic, messages(0, 1));
+  await batch.shows('the first batch', (lines) => offsets(lines).length === 1);
+  for (const n of range(1, 11)) await kafka.write(topic, messages(n, n + 1));
+  await batch.shows('the rest', (lines) => offsets(lines).length === 11);
+  assert.equal(received(batch.lines).length, 2);
+});
+
 test('a batch lists ten messages at the most', async () => {
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 50));

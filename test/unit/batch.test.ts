@@ -4,14 +4,18 @@ import { Batch } from '../../lib/batch';
 
 test('a batch is full at its size', () => {
   const batch = new Batch<string>(2, 1000);
-  assert.equal(batch.add('a', 0), false);
-  assert.equal(batch.add('b', 0), true);
+  batch.add('a', 0);
+  assert.equal(batch.isFull, false);
+  batch.add('b', 0);
+  assert.equal(batch.isFull, true);
   assert.deepEqual(batch.take(), ['a', 'b']);
   assert.ok(batch.isEmpty);
 });
 
 test('a batch of one is full at once', () => {
-  assert.equal(new Batch<string>(1, 1000).add('a', 0), true);
+  const batch = new Batch<string>(1, 1000);
+  batch.add('a', 0);
+  assert.ok(batch.isFull);
 });
 
 test('a batch is due so long after its first item, however many come after', () => {
