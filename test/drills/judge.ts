@@ -1,0 +1,131 @@
+/** What became of the messages: what the services printed, held against the topic as another client reads it. */
+import { range, received, sent, starts } from '../support/log';
+
+/** A record as Kafka's own console consumer prints it. */
+export interface TopicRecord {
+  partition: number;
+  offset: number;
+  /** In ms since 1970. */
+  timestamp: number;
+  value: string;
+}
+
+export interface Verdict {
+  sent: number;
+  lost: number;
+  repeated: number;
+  disordered: number;
+}
+
+/** What the consumers of one group printed: the lines of each member. */
+export type Group = readonly (readonly string[])[];
+
+const RECORD = /^CreateTime:(\d+)\tPartition:(\d+)\tOffset:(\d+)\t(.*)$/s;
+const SKIPPED = /^Skipped: .* \(partition (\d+), offset (\d+), [^)]*\)$/;
+
+/** Reads what `kafka-console-consumer` prints with timestamp, partition and offset. */
+export function topicRecords(output: string): TopicRecord[] {
+  return output.split('\n').flatMap((line) => {
+    const match = RECORD.exec(line);
+    if (!match) return [];
+    const [, timestamp, partition, offset, value] = match;
+    return [
+      {
+        timestamp: Number(timestamp),
+        partition: Number(partition),
+        offset: Number(offset),
+        value: value as string,
+      },
+    ];
+  });
+}
+
+/** The records that the lines say were skipped, each as `partition:offset`. */
+export function skipped(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    const match = SKIPPED.exec(line);
+    return match ? [`${match[1]}:${match[2]}`] : [];
+  });
+}
+
+/** The records that the lines of a group's members say were handled or skipped, each as `partition:offset`. */
+export function handled(group: Group): string[][] {
+  const holes = new Set(group.flatMap(skipped));
+  return group.map((lines) =>
+    lines.flatMap((line) => [
+      ...skipped([line]),
+      ...received([line]).flatMap(({ partition, first, last }) =>
+        range(first, last + 1)
+          .map((offset) => `${partition}:${offset}`)
+          .filter((place) => !holes.has(place)),
+      ),
+    ]),
+  );
+}
+
+/**
+ * @param records all that is in the topic
+ * @param producer the lines of the producer
+ * @param foreign so many records were written by somebody else
+ */
+export function judge(
+  records: readonly TopicRecord[],
+  producer: readonly string[],
+  groups: readonly Group[],
+  foreign = 0,
+): Verdict {
+  const verdict = judgeProducer(records, producer, foreign);
+  for (const group of groups) {
+    const { lost, repeated, disordered } = judgeGroup(records, group);
+    verdict.lost += lost;
+    verdict.repeated += repeated;
+    verdict.disordered += disordered;
+  }
+  return verdict;
+}
+
+/** Every message that was said to be sent is in the topic once, where it was said to be, in the order of its ticks. */
+function judgeProducer(
+  records: readonly TopicRecord[],
+  producer: readonly string[],
+  foreign: number,
+): Verdict {
+  const values = new Map(records.map(({ partition, offset, value }) => [`${partition}:${offset}`, value]));
+  const said = new Map(sent(producer).map((one) => [`${one.partition}:${one.offset}`, one.value]));
+  const lost = [...said].filter(([place, value]) => values.get(place) !== value).length;
+  const own = records.filter(({ partition, offset }) => said.has(`${partition}:${offset}`));
+  const latest = new Map<number, number>();
+  let disordered = 0;
+  for (const { partition, timestamp } of own) {
+    if (timestamp < (latest.get(partition) ?? 0)) disordered++;
+    latest.set(partition, timestamp);
+  }
+  return { sent: said.size + foreign, lost, repeated: records.length - own.length - foreign, disordered };
+}
+
+/** From the group's start on every record is handled, those that come first in order; what comes again is counted. */
+function judgeGroup(records: readonly TopicRecord[], group: Group): Omit<Verdict, 'sent'> {
+  const begin = new Map<number, number>();
+  for (const { partition, offset } of group.flatMap(starts))
+    begin.set(partition, Math.min(offset, begin.get(partition) ?? offset));
+  const due = records.filter(({ partition, offset }) => offset >= (begin.get(partition) ?? 0));
+  const members = handled(group);
+  const seen = new Set<string>();
+  let repeated = 0;
+  let disordered = 0;
+  for (const member of members) {
+    const latest = new Map<string, number>();
+    for (const place of member) {
+      if (seen.has(place)) {
+        repeated++;
+        continue;
+      }
+      seen.add(place);
+      const [partition, offset] = place.split(':') as [string, string];
+      if (Number(offset) < (latest.get(partition) ?? -1)) disordered++;
+      latest.set(partition, Number(offset));
+    }
+  }
+  const lost = due.filter(({ partition, offset }) => !seen.has(`${partition}:${offset}`)).length;
+  return { lost, repeated, disordered };
+}
