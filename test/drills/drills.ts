@@ -52,7 +52,7 @@ export const drills: Drill[] = [
     await docker('start', 'kafka');
   }),
 
-  fault('zookeeper-restarted', 'ZooKeeper restarted', (lab) =>
+  fault('zookeeper-restarted', 'ZooKeeper restarted', () =>
     docker('restart', 'zookeeper').then(() => undefined),
   ),
 

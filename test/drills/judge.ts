@@ -110,6 +110,8 @@ function judgeGroup(records: readonly TopicRecord[], group: Group): Omit<Verdict
     begin.set(partition, Math.min(offset, begin.get(partition) ?? offset));
   const due = records.filter(({ partition, offset }) => offset >= (begin.get(partition) ?? 0));
   const members = handled(group);
+  // Within a batch a value is skipped before the messages around it are shown: that is no disorder.
+  const holes = new Set(group.flatMap(skipped));
   const seen = new Set<string>();
   let repeated = 0;
   let disordered = 0;
@@ -121,6 +123,7 @@ function judgeGroup(records: readonly TopicRecord[], group: Group): Omit<Verdict
         continue;
       }
       seen.add(place);
+      if (holes.has(place)) continue;
       const [partition, offset] = place.split(':') as [string, string];
       if (Number(offset) < (latest.get(partition) ?? -1)) disordered++;
       latest.set(partition, Number(offset));
