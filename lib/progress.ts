@@ -1,4 +1,5 @@
 /** The offsets of what has been handled and waits to be committed. */
+import { sleep } from './service';
 
 /** Commits the offsets, by partition: each the offset of the first message not handled. May fail. */
 export type SendCommit = (offsets: ReadonlyMap<number, number>) => Promise<void>;
@@ -7,6 +8,8 @@ export type SendCommit = (offsets: ReadonlyMap<number, number>) => Promise<void>
 const COMMIT_AFTER_MS = 1000;
 /** ... and at most this many of them. */
 const COMMIT_AFTER_MESSAGES = 100;
+/** A commit that work waits for is tried again after this time, in ms. */
+const RETRY_MS = 200;
 
 export class Progress {
   /** Counts the rebalances. Work that began in an earlier epoch no longer counts: it comes again. */
@@ -15,6 +18,7 @@ export class Progress {
   private messages = 0;
   /** Of messages, those whose commit is on its way. */
   private sent = 0;
+  private hasFailed = false;
   private timer: NodeJS.Timeout | undefined;
   private committing: Promise<void> = Promise.resolve();
   private send: SendCommit = async () => {
@@ -50,9 +54,24 @@ export class Progress {
     return this.committing;
   }
 
+  /** The latest commit was refused. */
+  get isOwed(): boolean {
+    return this.hasFailed;
+  }
+
+  /** Commits, again and again where it fails, until that is done or `interrupted` says that it never will be. */
+  async settle(interrupted: () => boolean): Promise<void> {
+    await this.commit();
+    while (this.hasFailed && !interrupted()) {
+      await sleep(RETRY_MS);
+      await this.commit();
+    }
+  }
+
   /** The group has been rebalanced: what is not committed belongs to whoever has the partition now. */
   forget(): void {
     this.epoch++;
+    this.hasFailed = false;
     this.clear();
   }
 
@@ -63,9 +82,11 @@ export class Progress {
     this.sent = messages;
     try {
       await this.send(offsets);
+      this.hasFailed = false;
     } catch {
       // Lost broker or rebalance: kafkajs meets the same error on its own way, and deals with it.
       if (epoch !== this.epoch) return;
+      this.hasFailed = true;
       for (const [partition, next] of offsets) {
         this.handled(partition, this.offsets.get(partition) ?? next, 0);
       }

@@ -42,7 +42,8 @@ export class OneByOne implements Worker {
       if (epoch !== this.progress.epoch) return undefined;
       next = Number(record.offset) + 1;
       this.progress.handled(partition, next, 1);
-      if (this.progress.isDue) await this.progress.commit();
+      // Without the commit no further message: a member that the group has thrown out repeats these, not more.
+      if (this.progress.isDue) await this.progress.settle(interrupted);
     }
     return next;
   }
@@ -73,6 +74,8 @@ export class InBatches implements Worker {
     const { batch } = gathering;
     let next: number | undefined;
     for (const record of records) {
+      // Without the commit of the batch before no further message, as above.
+      if (this.progress.isOwed) await this.progress.settle(interrupted);
       if (interrupted()) break;
       next = Number(record.offset) + 1;
       gathering.next = next;

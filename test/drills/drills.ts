@@ -18,9 +18,9 @@ export interface Drill {
   run(lab: Lab, short: boolean): Promise<Outcome>;
 }
 
-/** What one member may get again after it was cut off: 100 messages one by one, or a batch (README). */
+/** What one member may get again after it was cut off: 100 messages one by one, or two batches of five. */
 const ONE_BY_ONE = 100;
-const BATCH = 5;
+const BATCH = 10;
 const EVERY_CONSUMER = ONE_BY_ONE + ONE_BY_ONE + BATCH;
 
 /** A drill on Kafka or ZooKeeper: start, break, see it recover. */
@@ -184,8 +184,8 @@ export const drills: Drill[] = [
   {
     name: 'slow-handler',
     title: 'A handler of 12 s, slower than the session time-out and the batch wait',
-    // What was in the handlers' hands when the stop did not wait for them.
-    repeats: 1 + 1 + BATCH,
+    // What was in the handlers' hands when the stop did not wait for them, and what they did in the second before.
+    repeats: 2 + 2 + BATCH,
     async run(lab) {
       await lab.start({ all: { HANDLER_DELAY_MS: 12_000 }, 'kafka-producer': { SEND_INTERVAL_MS: 1000 } });
       await until('three calls of each handler', async () =>
@@ -258,7 +258,7 @@ export const drills: Drill[] = [
 
 const NETWORK = 'kafka-consumers-demo_default';
 /** What a change of members may repeat: for each of the three groups' members, at most three, what it has in hand. */
-const EVERY_MEMBER = 3 * (ONE_BY_ONE + ONE_BY_ONE + 4 * 50);
+const EVERY_MEMBER = 3 * (ONE_BY_ONE + ONE_BY_ONE + 2 * 50);
 
 /** The consumers that did not say, after their last start, that they resume. */
 async function resumed(lab: Lab): Promise<[Consumer][]> {

@@ -31,3 +31,24 @@ test('after a rebalance nothing of before is committed', async () => {
   await progress.commit();
   assert.deepEqual(commits, []);
 });
+
+test('work that waits for its commit goes on once it is made, or never will be', async () => {
+  const progress = new Progress();
+  let attempts = 0;
+  progress.commitBy(async () => {
+    if (++attempts < 3) throw new Error('refused');
+  });
+  progress.handled(0, 1, 1);
+  await progress.settle(() => false);
+  assert.equal(attempts, 3);
+  assert.equal(progress.isOwed, false);
+
+  progress.commitBy(async () => {
+    throw new Error('refused');
+  });
+  progress.handled(0, 2, 1);
+  await progress.settle(() => progress.isOwed);
+  assert.equal(progress.isOwed, true);
+  progress.forget();
+  assert.equal(progress.isOwed, false);
+});
