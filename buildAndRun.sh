@@ -48,17 +48,37 @@ if [[ -z $(docker compose ps --quiet --status running kafka) ]] && (exec 3<>"/de
   die "Port $port on this machine is taken: stop what listens there, or choose another with KAFKA_EXTERNAL_PORT=19092 $0"
 fi
 
-plain=()
-[[ -z ${NO_COLOR:-} ]] || plain=(--ansi never)
-docker compose "${plain[@]}" build ${NO_CACHE:+--no-cache}
+[[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
+docker compose build ${NO_CACHE:+--no-cache}
 
-# Ctrl-C reaches Compose too, which stops the services; this script waits for that.
-interrupted=
-trap 'interrupted=yes' INT
-status=0
+# Ctrl-C is for this script alone, so `up` runs in a process group of its own: Compose takes one Ctrl-C for the
+# end of its work and for a signal, and when it sees them in the wrong order it kills the services, or leaves
+# them running (2.40.3 and 5.5.0: pkg/compose/up.go, cmd/compose/compose.go).
+signals=0
+trap 'signals=$((signals + 1))' INT TERM HUP
+set -m
 # Compose's menu would draw a line of its own between those of the log.
-COMPOSE_MENU=false docker compose "${plain[@]}" up "$@" || status=$?
-[[ -z $interrupted ]] || exit 130
-# A service that could not start leaves the others running: stop them.
-((status == 0)) || docker compose "${plain[@]}" stop
-exit "$status"
+COMPOSE_MENU=false docker compose up "$@" </dev/null &
+up=$!
+set +m
+status=0
+wait "$up" || status=$?
+if ((signals == 0)); then
+  # A service that could not start leaves the others running: stop them.
+  ((status == 0)) || docker compose stop
+  exit "$status"
+fi
+
+echo "Stopping; Ctrl-C again to force." >&2
+anything_runs() { [[ -n $(docker compose ps --quiet --orphans=false) ]]; }
+while anything_runs || kill -0 "$up" 2>/dev/null; do
+  if ((signals > 1)); then
+    docker compose --progress quiet kill || true
+  elif anything_runs; then
+    docker compose --progress quiet stop || true
+  else
+    # Still at the images: nothing is there to be stopped but Compose itself.
+    kill -INT -- "-$up" 2>/dev/null || true
+  fi
+done
+exit 130

@@ -96,6 +96,16 @@ test('the images hold the packages that the services need, and no others', () =>
   }
 });
 
+test('an image adds as much to its base image as the README says', () => {
+  const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+  const said = Number(/image adds ([\d.]+) MB of files to `node:24-bookworm-slim`/.exec(readme)?.[1]);
+  for (const service of OUR_SERVICES) {
+    const count = 'find /app -type f -exec cat {} + | wc -c';
+    const added = Number(docker('run', '--rm', inspect(service).Config.Image, 'sh', '-c', count)) / 1e6;
+    assert.ok(Math.abs(added - said) < 0.1, `${service}: ${added} MB`);
+  }
+});
+
 test('the containers leave no anonymous volume behind', () => {
   for (const service of ['zookeeper', 'kafka', ...OUR_SERVICES])
     for (const { Type, Name } of inspect(service).Mounts)
