@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import type { KafkaError } from '../../lib/kafka';
 import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
 import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';
@@ -70,7 +71,17 @@ export function useKafka({ proxied = false } = {}): TestKafka {
 
   kafka.createTopic = async (numPartitions = 1) => {
     const topic = `test-${randomUUID()}`;
-    await kafka.admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+    await until(`topic ${topic}`, async () => {
+      try {
+        await kafka.admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+        return true;
+      } catch (error) {
+        // A broker that has only just started does not know the topics of the tests before, and at that kafkajs
+        // gives up: it refreshes what it knows of all of them first.
+        if ((error as KafkaError).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+        return false;
+      }
+    });
     return topic;
   };
   kafka.write = async (topic, values, partition = 0) => {
