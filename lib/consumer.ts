@@ -12,7 +12,12 @@ import { type BatchHandler, InBatches, type MessageHandler, OneByOne, type Worke
 /** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
 const RETRIES = Number.MAX_SAFE_INTEGER;
 /** A fetch waits at most this long for messages, and so does a stop for the fetch under way. In ms. */
-const MAX_WAIT_MS = 250;
+const MAX_WAIT_MS = 500;
+/**
+ * The most that one fetch brings, of all partitions together, in bytes. Decoded, small messages take ten times the
+ * memory that they take on the wire: kafkajs's own 10 MB would not fit in the 128 MB of our containers.
+ */
+const MAX_BYTES = 1_048_576;
 /** Heartbeats, and with them the news of a rebalance, come at this interval. In ms. */
 const HEARTBEAT_MS = 1000;
 /** How long a stop tries to reach a broker that is away. In ms. */
@@ -94,6 +99,7 @@ class Member {
       rebalanceTimeout: 60_000,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytes: MAX_BYTES,
       allowAutoTopicCreation: false,
       retry: { retries: RETRIES, restartOnFailure: async () => false },
     });
