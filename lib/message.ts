@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 
 /** A message as it was read from the topic. */
 export interface Message {
-  /** The value, JSON in one line that is safe to print. */
+  /** The value: JSON, as it came. It may hold line breaks and control characters, so it is printed by `describe…`. */
   text: string;
   partition: number;
   offset: number;
@@ -52,7 +52,7 @@ export function parse(partition: number, record: KafkaRecord): Message | { reaso
   if (typeof time !== 'string' || !TIME.test(time))
     return { reason: 'no current_time of the form YYYY-MM-DD HH:MM:SS' };
   return {
-    text: printable(value),
+    text: value,
     partition,
     offset: Number(record.offset),
     timestamp: Number(record.timestamp),
@@ -65,14 +65,14 @@ export function describeSent(value: string, partition: number, offset: number): 
 
 /** @param now in ms since 1970, as is the record's timestamp. */
 export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): string {
-  return `Received: ${text} (partition ${partition}, offset ${offset}, ${age(now - timestamp)} old)`;
+  return `Received: ${printable(text)} (partition ${partition}, offset ${offset}, ${age(now - timestamp)} old)`;
 }
 
 /** @param ending why the batch ended: `full`, `waited N ms` or `stopping`. */
 export function describeBatch(messages: readonly Message[], ending: string): string {
   const first = messages[0] as Message;
   const last = messages[messages.length - 1] as Message;
-  const listed = messages.slice(0, LISTED).map(({ text }) => text);
+  const listed = messages.slice(0, LISTED).map(({ text }) => printable(text));
   const more = messages.length > LISTED ? `, … ${messages.length - LISTED} more` : '';
   const count = messages.length === 1 ? '1 message' : `${messages.length} messages`;
   const offsets = messages.length === 1 ? `offset ${first.offset}` : `offsets ${first.offset}-${last.offset}`;

@@ -26,21 +26,23 @@ test('a new message has the local time, to the second', () => {
   assert.equal(makeValue(new Date(2026, 0, 2, 3, 4, 5)), '{"current_time":"2026-01-02 03:04:05"}');
 });
 
-test('further keys of a message are kept, in one line', () => {
+test('further keys of a message are kept, and shown in one line', () => {
   const value = '{\n\t"current_time": "2026-01-02 03:04:05",\r\n\t"big": 12345678901234567890 }';
-  assert.deepEqual(parse(2, record(value)), {
-    text: '{ "current_time": "2026-01-02 03:04:05", "big": 12345678901234567890 }',
-    partition: 2,
-    offset: 7,
-    timestamp: 1000,
-  });
+  const parsed = parse(2, record(value)) as Message;
+  assert.deepEqual(parsed, { text: value, partition: 2, offset: 7, timestamp: 1000 });
+  const shown = '{ "current_time": "2026-01-02 03:04:05", "big": 12345678901234567890 }';
+  assert.equal(describeReceived(parsed, 1004), `Received: ${shown} (partition 2, offset 7, 4 ms old)`);
+  assert.equal(
+    describeBatch([parsed], 'full'),
+    `Received: [${shown}] (1 message, partition 2, offset 7, full)`,
+  );
 });
 
 test('control characters within a message are escaped, and leave the same JSON', () => {
   const value = '{"current_time":"2026-01-02 03:04:05","odd":"\u007f\u009b31m\u202e\u2028"}';
-  const parsed = parse(0, record(value)) as Message;
-  assert.match(parsed.text, /"odd":"\\u007f\\u009b31m\\u202e\\u2028"/);
-  assert.deepEqual(JSON.parse(parsed.text), JSON.parse(value));
+  const shown = describeReceived(parse(0, record(value)) as Message, 0).slice('Received: '.length);
+  assert.match(shown, /"odd":"\\u007f\\u009b31m\\u202e\\u2028"/);
+  assert.deepEqual(JSON.parse(shown.slice(0, shown.lastIndexOf(' ('))), JSON.parse(value));
 });
 
 test('a replacement character of the value itself is no sign of broken UTF-8', () => {
@@ -104,7 +106,8 @@ test('a thousand values at random are a message or a reason, and printable eithe
   for (let n = 0; n < 1000; n++) {
     const bytes = Buffer.from(Array.from({ length: n % 50 }, () => Math.floor(Math.random() * 256)));
     const parsed = parse(0, record(bytes));
-    const line = 'reason' in parsed ? describeSkipped(0, record(bytes), parsed.reason) : parsed.text;
+    const line =
+      'reason' in parsed ? describeSkipped(0, record(bytes), parsed.reason) : describeReceived(parsed, 0);
     assert.doesNotMatch(line, /\p{Cc}/u, bytes.toString('hex'));
   }
 });
