@@ -3,9 +3,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { buildAndRun } from '../support/compose';
-import { received, starts } from '../support/log';
+import { received, skipped, starts } from '../support/log';
 import { until } from '../support/service';
-import { skipped } from './judge';
 import { CONSUMERS, type Consumer, demand, docker, exitCode, type Lab, type Outcome } from './lab';
 
 export interface Drill {

@@ -1,5 +1,5 @@
 /** What became of the messages: what the services printed, held against the topic as another client reads it. */
-import { range, received, sent, starts } from '../support/log';
+import { range, received, sent, skipped, starts } from '../support/log';
 
 /** A record as Kafka's own console consumer prints it. */
 export interface TopicRecord {
@@ -21,7 +21,6 @@ export interface Verdict {
 export type Group = readonly (readonly string[])[];
 
 const RECORD = /^CreateTime:(\d+)\tPartition:(\d+)\tOffset:(\d+)\t(.*)$/s;
-const SKIPPED = /^Skipped: .* \(partition (\d+), offset (\d+), [^)]*\)$/;
 
 /** Reads what `kafka-console-consumer` prints with timestamp, partition and offset. */
 export function topicRecords(output: string): TopicRecord[] {
@@ -37,14 +36,6 @@ export function topicRecords(output: string): TopicRecord[] {
         value: value as string,
       },
     ];
-  });
-}
-
-/** The records that the lines say were skipped, each as `partition:offset`. */
-export function skipped(lines: readonly string[]): string[] {
-  return lines.flatMap((line) => {
-    const match = SKIPPED.exec(line);
-    return match ? [`${match[1]}:${match[2]}`] : [];
   });
 }
 

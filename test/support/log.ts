@@ -1,4 +1,5 @@
 /** Reads the lines of the services back: what was sent, what was received, where a consumer began. */
+import { stripVTControlCharacters } from 'node:util';
 
 export interface Sent {
   value: string;
@@ -30,13 +31,25 @@ export function lineOf(service: string, line: string): string | undefined {
   return name === service ? text : undefined;
 }
 
+/** The lines in the order of time, without colours: where Docker has put its timestamps, these are taken off. */
+export function chronological(lines: readonly string[]): string[] {
+  const stamp = /(?<=^\S+ +\| )\d{4}-\d{2}-\d{2}T[\d:.]+Z /;
+  return lines
+    .map((line) => stripVTControlCharacters(line))
+    .map((line) => ({ time: stamp.exec(line)?.[0] ?? '', line: line.replace(stamp, '') }))
+    .sort((one, other) => (one.time < other.time ? -1 : Number(one.time > other.time)))
+    .map(({ line }) => line);
+}
+
 const SENT = /^Sent: (.*) \(partition (\d+), offset (\d+)\)$/;
 const ONE =
-  /^Received: (\{.*\}) \(partition (\d+), offset (\d+), (?:\d+ ms|\d+\.\d s|\d+ min|\d+ h|\d+ d) old\)$/;
+  /^Received: (\{.*\}) \(partition (\d+), offset (\d+), (\d+ ms|\d+\.\d s|\d+ min|\d+ h|\d+ d) old\)$/;
 const BATCH =
-  /^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (full|waited|stopping)(?: \d+ ms)?\)$/;
+  /^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (full|waited|stopping)(?: (\d+) ms)?\)$/;
 const START = /^Starting at offset (\d+) \((earliest|latest), partition (\d+)\)$/;
 const RESUME = /^Resuming at offset (\d+) \(committed by group \S+, partition (\d+)\)$/;
+const SKIPPED = /^Skipped: .* \(partition (\d+), offset (\d+), [^)]*\)$/;
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export function sent(lines: readonly string[]): Sent[] {
   return lines.flatMap((line) => {
@@ -72,12 +85,39 @@ export function received(lines: readonly string[]): Received[] {
   });
 }
 
+/** Each `current_time` of a line, in ms since 1970 as if it were UTC: good for differences. */
+export function timesOf(line: string): number[] {
+  return [...line.matchAll(/"current_time"\s*:\s*"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})"/g)]
+    .map(([, day, clock]) => Date.parse(`${day}T${clock}Z`))
+    .filter((time) => !Number.isNaN(time));
+}
+
+/** How old, in ms, the message of a line was: as printed, so rounded down. */
+export function ageOf(line: string): number | undefined {
+  const [number, unit] = ONE.exec(line)?.[4]?.split(' ') ?? [];
+  return unit === undefined ? undefined : Math.round(Number(number) * (UNIT_MS[unit] as number));
+}
+
+/** How long, in ms, the batch of a line waited for further messages. */
+export function waitedOf(line: string): number | undefined {
+  const waited = BATCH.exec(line)?.[8];
+  return waited === undefined ? undefined : Number(waited);
+}
+
 export function starts(lines: readonly string[]): Start[] {
   return lines.flatMap((line) => {
     const start = START.exec(line);
     if (start) return [{ offset: Number(start[1]), from: start[2] as string, partition: Number(start[3]) }];
     const resume = RESUME.exec(line);
     return resume ? [{ offset: Number(resume[1]), from: 'committed', partition: Number(resume[2]) }] : [];
+  });
+}
+
+/** The records that the lines say were skipped, each as `partition:offset`. */
+export function skipped(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    const match = SKIPPED.exec(line);
+    return match ? [`${match[1]}:${match[2]}`] : [];
   });
 }
 
