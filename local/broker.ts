@@ -36,6 +36,8 @@ export interface Broker {
   brokers: string;
   /** Kafka's own port, the same over restarts. */
   port: number;
+  /** The ids of the two processes. */
+  readonly pids: { zookeeper: number; kafka: number };
   /** Resolves when Kafka answers requests. */
   startKafka(): Promise<void>;
   /** Resolves when the process has gone. */
@@ -162,6 +164,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   return {
     brokers: `localhost:${advertisedPort}`,
     port,
+    get pids() {
+      return { zookeeper: zookeeper.pid, kafka: kafka.pid };
+    },
     startKafka: () => kafka.start(),
     stopKafka: (signal = 'SIGTERM') => kafka.stop(signal),
     signalKafka: (signal) => kafka.signal(signal),
@@ -227,6 +232,10 @@ class Keeper {
 
   signal(signal: NodeJS.Signals): void {
     this.child?.kill(signal);
+  }
+
+  get pid(): number {
+    return this.child?.pid as number;
   }
 
   private isRunning(): boolean {
