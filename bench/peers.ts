@@ -87,38 +87,23 @@ function python(script: string, name: string) {
   };
 }
 
+const KCAT_PACKAGES = ['kcat', 'librdkafka1', 'libyajl2'];
+
 /** kcat as it is on this machine, or Debian's packages of it, unpacked into the bench's folder. */
 function kcat() {
-  const settings: { command: string; environment: Record<string, string> } = {
-    command: 'kcat',
-    environment: {},
-  };
-  if (spawnSync('kcat', ['-V']).status !== 0) {
-    const packages = [
-      'kcat',
-      'librdkafka1',
-      'libyajl2',
-      'libserdes1',
-      'libavro23',
-      'libjansson4',
-      'libsnappy1v5',
-    ];
-    if (!existsSync(KCAT)) {
-      mkdirSync(KCAT);
-      run('apt-get', ['download', ...packages], KCAT);
-      for (const file of readdirSync(KCAT)) run('dpkg', ['-x', file, '.'], KCAT);
+  let command = 'kcat';
+  let environment: Record<string, string> = {};
+  if (spawnSync(command, ['-V']).status !== 0) {
+    command = join(KCAT, 'usr', 'bin', 'kcat');
+    const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+    environment = { LD_LIBRARY_PATH: join(KCAT, 'usr', 'lib', triplet) };
+    if (!existsSync(command)) {
+      mkdirSync(KCAT, { recursive: true });
+      run('apt-get', ['download', ...KCAT_PACKAGES], KCAT);
+      for (const file of readdirSync(KCAT).filter((name) => name.endsWith('.deb')))
+        run('dpkg', ['-x', file, '.'], KCAT);
     }
-    settings.command = join(KCAT, 'usr', 'bin', 'kcat');
-    settings.environment = {
-      LD_LIBRARY_PATH: join(
-        KCAT,
-        'usr',
-        'lib',
-        `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
-      ),
-    };
   }
-  const { command, environment } = settings;
   const shown = execFileSync(command, ['-V'], { encoding: 'utf8', env: { ...process.env, ...environment } });
   return { version: /Version (\S+)/.exec(shown)?.[1] as string, command: [command], environment };
 }

@@ -124,7 +124,7 @@ async function measure(chosen: string[], rounds: number, short: boolean, results
 
 function save(results: Results): void {
   mkdirSync(FOLDER, { recursive: true });
-  writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(RESULTS, `${JSON.stringify(results)}\n`);
 }
 
 main().then(
