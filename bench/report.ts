@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from './measure';
 import type { Results } from './run';
+import type { Throughput } from './throughput';
 
 const README = join(__dirname, '..', 'README.md');
 
@@ -17,12 +18,28 @@ export function report(results: Results, folder: string): void {
   );
 }
 
-/** What the README shows: the comparison with the others. */
+/** What the README shows: the pictures, and the comparison with the others in short. */
 function headlines(results: Results): string {
-  return [throughputTable(results, ({ log }) => !log), latencyTable(results)]
+  const isShort = ({ partitions, mode, log }: { partitions: number; mode: string; log: boolean }) =>
+    partitions === 1 && !log && SHORT.includes(mode);
+  return [
+    results.throughput && picture('throughput', 'Messages a second, by client and by size of batch'),
+    throughputTable(results, isShort),
+    results.latency && picture('latency', 'Milliseconds from the tick to the line, by client and rate'),
+    latencyTable(results),
+    results.lag && picture('lag', 'One by one falls behind a rate that a batch keeps up with'),
+    results.start && picture('start', 'The parts of the start, in Docker and without it'),
+    results.history && picture('history', 'Memory stays as it is while ten million messages are replayed'),
+  ]
     .filter(Boolean)
     .join('\n\n')
     .concat('\n');
+}
+
+const SHORT = ['one by one', 'batches of 1,000', 'read only'];
+
+function picture(name: string, words: string): string {
+  return `![${words}](bench/results/${name}.svg)`;
 }
 
 function tables(results: Results): string {
@@ -48,6 +65,7 @@ function tables(results: Results): string {
     titled('Start and stop, in seconds', startTable(results)),
     titled('Cost', costTable(results)),
     titled('A long history', historyTable(results)),
+    titled('Where the time of batches of 1,000 goes', profileTable(results)),
   ];
   return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
@@ -56,7 +74,7 @@ function titled(title: string, body: string | undefined): string | undefined {
   return body && `## ${title}\n\n${body}`;
 }
 
-function throughputTable({ throughput }: Results, filter: (row: { log: boolean }) => boolean) {
+function throughputTable({ throughput }: Results, filter: (row: Throughput) => boolean) {
   if (!throughput) return undefined;
   const best = (mode: string, partitions: number) =>
     throughput.find(
@@ -133,6 +151,14 @@ function historyTable({ history }: Results) {
         highest,
       ];
     }),
+  );
+}
+
+function profileTable({ profile }: Results) {
+  if (!profile) return undefined;
+  return table(
+    ['what', '% of the run'],
+    profile.map(({ what, share }) => [what, share]),
   );
 }
 

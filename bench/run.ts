@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures this project beside what a user would pick instead, on one real broker.
  *
- *     npm run bench -- [throughput | latency | lag | start | cost | history ...] [--rounds N] [--short]
+ *     npm run bench -- [throughput | latency | lag | start | cost | history | profile ...] [--rounds N] [--short]
  *
  * What is measured goes to bench/results/, as figures, tables and pictures, and the tables to the README. With no
  * measurement named, all are made; `draw` makes none, and draws what is there.
@@ -18,6 +18,7 @@ import { type Latency, latency } from './latency';
 import { type Lab, openLab } from './measure';
 import { type Client, clients, install, NODE } from './peers';
 import { drawAll } from './picture';
+import { type Profile, profile } from './profile';
 import { report } from './report';
 import { type ProcessStart, processStarts, type Start, starts } from './start';
 import { type Throughput, throughput } from './throughput';
@@ -40,6 +41,7 @@ export interface Results {
   processStart?: ProcessStart[];
   cost?: Cost[];
   history?: History[];
+  profile?: Profile[];
 }
 
 type Part = (lab: Lab, all: Client[], short: boolean, results: Results) => Promise<void>;
@@ -64,6 +66,9 @@ const parts: Record<string, Part> = {
   },
   async history(lab, _, short, results) {
     results.history = await history(lab, short ? 100_000 : 10_000_000);
+  },
+  async profile(lab, _, short, results) {
+    results.profile = await profile(lab, short ? 100_000 : 2_000_000);
   },
 };
 

@@ -1,0 +1,87 @@
+/** What buildAndRun.sh says before it starts anything, on machines that lack something. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const ROOT = join(__dirname, '..', '..');
+const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Of a machine's programs, those that the script itself needs. */
+const TOOLS = ['bash', 'env', 'dirname', 'sed', 'sort', 'head'];
+
+/** Runs the script on a machine that has only these programs: names, or a shell script by name. */
+function run(programs: (string | [string, string])[]) {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  for (const program of [...TOOLS, ...programs]) {
+    if (typeof program === 'string') {
+      const path = spawnSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).stdout.trim();
+      symlinkSync(path, join(bin, program));
+    } else {
+      writeFileSync(join(bin, program[0]), `#!/bin/sh\n${program[1]}\n`);
+      chmodSync(join(bin, program[0]), 0o755);
+    }
+  }
+  const project = mkdtempSync(join(folder, 'project-'));
+  for (const name of [
+    'buildAndRun.sh',
+    'lib',
+    'local/broker.ts',
+    'local/environment.ts',
+    'local/run.ts',
+    'local/pom.xml',
+  ])
+    cpSync(join(ROOT, name), join(project, name), { recursive: true });
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
+    cpSync(join(ROOT, name), join(project, name), { preserveTimestamps: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
+  const { status, stderr, stdout } = spawnSync(join(project, 'buildAndRun.sh'), {
+    env: { PATH: bin, HOME: folder },
+    encoding: 'utf8',
+  });
+  return { status, errors: stderr.trim().split('\n'), lines: stdout.trim().split('\n') };
+}
+
+const docker = (version: string, engine = 'exit 0'): [string, string] => [
+  'docker',
+  `case "$1 $2" in "info "*) ${engine};; "compose version") ${version};; esac`,
+];
+
+test('a user whom Docker refuses is told how to be let in', () => {
+  const refusal = 'echo "permission denied while trying to connect to the Docker daemon socket" >&2; exit 1';
+  const { status, errors } = run([docker('exit 1', refusal)]);
+  assert.equal(status, 1);
+  assert.deepEqual(errors, [
+    'Docker refuses this user (permission denied): add yourself to the group docker, or use sudo.',
+  ]);
+});
+
+test('Docker without Compose v2, or with one too old, is one line with the remedy', () => {
+  assert.deepEqual(run([docker('exit 1')]).errors, [
+    'Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.0 or newer).',
+  ]);
+  for (const version of ['2.23.3', 'v2.9.0'])
+    assert.deepEqual(run([docker(`echo ${version}`)]).errors, [
+      `Docker Compose is ${version.replace('v', '')}: 2.24.0 or newer is needed; update the package docker-compose-plugin.`,
+    ]);
+});
+
+test('without Docker, a missing or old Node.js, a missing Java and a missing Maven are one line each', () => {
+  assert.deepEqual(run([]), {
+    status: 1,
+    lines: ['Docker is not installed: running the demo on this machine without Docker.'],
+    errors: ['Node.js is not on this machine: install Node 20 or newer.'],
+  });
+  assert.deepEqual(run([['node', 'echo v18.20.0']]).errors, [
+    'Node.js is v18.20.0: install Node 20 or newer.',
+  ]);
+  assert.deepEqual(run(['node']).errors, [
+    'java is not on this machine: install Java 17, say the package openjdk-17-jre-headless',
+  ]);
+  assert.deepEqual(run(['node', ['java', 'exit 0']]).errors, [
+    'mvn is not on this machine: install Maven 3.8 or newer, say the package maven',
+  ]);
+});
