@@ -6,7 +6,7 @@ import type { Admin, Consumer, EachBatchPayload } from 'kafkajs';
 import type { BatchConfig, ConsumerConfig } from './config';
 import { BrokerWatch, createAdmin, createKafka, ensureTopic, hopeless } from './kafka';
 import { Progress } from './progress';
-import { print, sleep, unlessStopped } from './service';
+import { print, sleep, stopped, unlessStopped } from './service';
 import { type BatchHandler, InBatches, type MessageHandler, OneByOne, type Worker } from './workers';
 
 /** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
@@ -22,6 +22,10 @@ const MAX_BYTES = 1_048_576;
 const HEARTBEAT_MS = 1000;
 /** How long a stop tries to reach a broker that is away. In ms. */
 const LAST_TRY_MS = 500;
+/** How long a stop waits to have joined the group, which it then can leave. In ms. */
+const JOIN_MS = 1500;
+/** How long it waits for anything else, the handler aside: a join may wait for another member's handler. In ms. */
+const GOODBYE_MS = 5000;
 
 /**
  * Hands each message to the handler, one by one, in order within each partition, at least once.
@@ -35,7 +39,8 @@ export function consume(
   handle: MessageHandler,
 ): Promise<void> {
   const progress = new Progress();
-  return new Member(config, stopping, progress, new OneByOne(progress, handle)).run();
+  const { guarded, failure } = guard(handle);
+  return new Member(config, stopping, progress, new OneByOne(progress, guarded), failure).run();
 }
 
 /** As consume, but the handler gets batches: of one partition, in order, of BATCH_SIZE messages at the most. */
@@ -45,13 +50,39 @@ export function consumeInBatches(
   handle: BatchHandler,
 ): Promise<void> {
   const progress = new Progress();
-  return new Member(config, stopping, progress, new InBatches(progress, config, handle)).run();
+  const { guarded, failure } = guard(handle);
+  return new Member(config, stopping, progress, new InBatches(progress, config, guarded), failure).run();
+}
+
+class HandlerFailed extends Error {}
+
+/**
+ * A handler that fails ends the service. What it had in hand stays there: it is not committed, and nothing comes
+ * after it; whoever is started next gets it again.
+ */
+function guard<A extends unknown[]>(handle: (...args: A) => Promise<void>) {
+  let fail: (error: Error) => void = () => {};
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failure.catch(() => undefined);
+  const guarded = async (...args: A): Promise<void> => {
+    try {
+      await handle(...args);
+    } catch (error) {
+      fail(new HandlerFailed(`The handler failed: ${error}; what is not committed comes again`));
+      await new Promise<never>(() => {});
+    }
+  };
+  return { guarded, failure };
 }
 
 class Member {
   private readonly watch: BrokerWatch;
   private readonly kafka;
   private readonly admin: Admin;
+  /** Rejects once the service is to stop and the broker is away: kafkajs would try on and on. */
+  private readonly gaveUp: Promise<never>;
   /** The end of each partition when this process came: what `latest` means for as long as it lives. */
   private ends: Map<number, number> | undefined;
   /** Where this process made the group start, by partition. */
@@ -59,6 +90,8 @@ class Member {
   private readonly announced = new Set<number>();
   private assigned: number[] | undefined;
   private awaitingTopic = false;
+  /** The first join of a consumer, under way or done. */
+  private joining: Promise<unknown> = Promise.resolve();
   /** The records under way from kafkajs to the worker. */
   private taking: Promise<unknown> = Promise.resolve();
 
@@ -67,28 +100,34 @@ class Member {
     private readonly stopping: AbortSignal,
     private readonly progress: Progress,
     private readonly worker: Worker,
+    private readonly failure: Promise<never>,
   ) {
     this.watch = new BrokerWatch(stopping);
     this.kafka = createKafka(config, this.watch, RETRIES);
     this.admin = createAdmin(config, this.watch);
+    this.gaveUp = this.giveUp();
+    this.gaveUp.catch(() => undefined);
   }
 
   /** One life in the group after the other: when kafkajs gives a consumer up, a new one takes its place. */
   async run(): Promise<void> {
-    while (!this.stopping.aborted) {
-      const consumer = this.createConsumer();
+    let consumer: Consumer;
+    for (;;) {
+      consumer = this.createConsumer();
       try {
-        await unlessStopped(this.stopping, this.join(consumer));
+        await Promise.race([unlessStopped(this.stopping, this.join(consumer)), this.failure]);
+        break;
       } catch (error) {
+        if (error instanceof HandlerFailed) throw error;
         const line = hopeless(error);
         if (line) throw new Error(line);
         this.rebalanced();
         await Promise.race([consumer.disconnect().catch(() => undefined), sleep(LAST_TRY_MS)]);
         await sleep(HEARTBEAT_MS, this.stopping);
-        continue;
+        if (this.stopping.aborted) break;
       }
-      await this.leave(consumer);
     }
+    await Promise.race([this.leave(consumer), this.failure]);
   }
 
   private createConsumer(): Consumer {
@@ -122,6 +161,7 @@ class Member {
     crash.catch(() => undefined);
     await ensureTopic(this.config, this.watch);
     await this.admin.connect();
+    if (this.stopping.aborted) return;
     this.ends ??= new Map(
       (await this.topicOffsets()).map(({ partition, high }) => [partition, Number(high)]),
     );
@@ -129,15 +169,17 @@ class Member {
     // The start is ours to choose (see begin). kafkajs itself chooses only once the messages that a group has
     // yet to read are gone from the topic, and then the oldest one left is next: nothing else is skipped.
     await consumer.subscribe({ topic: this.config.topic, fromBeginning: true });
-    await consumer.run({
+    if (this.stopping.aborted) return;
+    this.joining = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       eachBatch: (payload) => {
-        const taken = this.take(payload);
+        const taken = this.take(consumer, payload);
         this.taking = taken.catch(() => undefined);
         return taken;
       },
     });
+    await this.joining;
     await crash;
   }
 
@@ -230,19 +272,20 @@ class Member {
     else print(`Resuming at offset ${offset} (committed by group ${groupId}, partition ${partition})`);
   }
 
-  private async take({ batch, resolveOffset, heartbeat, commitOffsetsIfNecessary }: EachBatchPayload) {
+  private async take(consumer: Consumer, payload: EachBatchPayload) {
+    const { batch, resolveOffset, heartbeat, commitOffsetsIfNecessary, isStale } = payload;
     const { topic, partition, messages } = batch;
     const { epoch } = this.progress;
-    if (this.stopping.aborted) return;
+    // One fetch brings records of several partitions, which come here one after the other: these may have been
+    // fetched before a rebalance, and begin elsewhere than where the partition now does.
+    const isHeld = consumer.paused().some(({ partitions }) => partitions.includes(partition));
+    if (this.stopping.aborted || isHeld || isStale()) return;
     // This payload's commit throws the broker's own error, once. Consumer#commitOffsets hides that error in
     // another, which would end the consumer at its first rebalance.
-    this.progress.commitBy((offsets) =>
-      commitOffsetsIfNecessary({
-        topics: [
-          { topic, partitions: [...offsets].map(([p, next]) => ({ partition: p, offset: String(next) })) },
-        ],
-      }),
-    );
+    this.progress.commitBy((offsets) => {
+      const partitions = [...offsets].map(([p, next]) => ({ partition: p, offset: String(next) }));
+      return Promise.race([commitOffsetsIfNecessary({ topics: [{ topic, partitions }] }), this.gaveUp]);
+    });
     // However long the handler takes, the member stays alive, and hears of a rebalance.
     let trouble: unknown;
     const heart = setInterval(() => {
@@ -275,15 +318,23 @@ class Member {
     await this.lastTry(this.progress.commit());
     if (this.progress.uncommitted > 0)
       print(`Stopped with ${this.progress.uncommitted} handled messages not committed: they come again`);
+    // Who leaves before it has joined leaves nothing, and is a member afterwards.
+    await this.lastTry(this.joining, JOIN_MS);
     await this.lastTry(consumer.disconnect());
     if (groupIsTemporary && this.assigned) await this.lastTry(this.admin.deleteGroups([groupId]));
     await this.lastTry(this.admin.disconnect());
   }
 
-  /** Waits for the promise, but with the broker away only for a moment; it may fail. */
-  private async lastTry(promise: Promise<unknown>): Promise<void> {
-    const settled = promise.catch(() => undefined);
-    await (this.watch.isLost || !this.assigned ? Promise.race([settled, sleep(LAST_TRY_MS)]) : settled);
+  /** Waits for the promise, which may fail; for at most so many ms, and with the broker away only for a moment. */
+  private async lastTry(promise: Promise<unknown>, ms = GOODBYE_MS): Promise<void> {
+    await Promise.race([promise, this.gaveUp, sleep(ms)]).catch(() => undefined);
+  }
+
+  private async giveUp(): Promise<never> {
+    await stopped(this.stopping);
+    do await sleep(LAST_TRY_MS);
+    while (!this.watch.isLost);
+    throw new Error('The broker is away');
   }
 
   private topicOffsets() {
@@ -309,6 +360,9 @@ class Member {
       }
     }
     this.awaitingTopic = false;
+    // Anew: the group may have been joined again meanwhile, and begun where the old topic stood.
+    this.rebalanced();
+    this.hold(consumer);
     await this.begin(consumer, this.assigned);
   }
 }

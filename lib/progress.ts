@@ -39,7 +39,7 @@ export class Progress {
 
   /** Time to commit, and to wait for it: the messages bound is reached. */
   get isDue(): boolean {
-    return this.messages >= COMMIT_AFTER_MESSAGES;
+    return this.uncommitted >= COMMIT_AFTER_MESSAGES;
   }
 
   /** Messages handled, with no commit acknowledged. */

@@ -1,4 +1,5 @@
 /** A process's life: its lines, its signals, its exit code. Knows nothing of Kafka. */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 
@@ -45,6 +46,11 @@ export function runService(main: (stopping: AbortSignal) => Promise<void>): void
 /** Waits, in ms, or until the service is stopped if that comes first. Never throws. */
 export async function sleep(ms: number, stopping?: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal: stopping }).catch(() => undefined);
+}
+
+/** Resolves once the service is to stop. */
+export async function stopped(stopping: AbortSignal): Promise<void> {
+  if (!stopping.aborted) await once(stopping, 'abort');
 }
 
 /** What the promise gives, or undefined once the service is to stop: a promise that then fails is let go. */

@@ -61,6 +61,9 @@ export class InBatches implements Worker {
   private partitions = new Map<number, Gathering>();
   /** The call of the handler that is under way, and those behind it. */
   private handling: Promise<void> = Promise.resolve();
+  /** Of the records being taken; none are, most of the time. */
+  private interrupted = () => false;
+  private finishing = false;
 
   constructor(
     private readonly progress: Progress,
@@ -72,11 +75,11 @@ export class InBatches implements Worker {
     const { epoch } = this.progress;
     const gathering = this.at(partition);
     const { batch } = gathering;
+    this.interrupted = interrupted;
     let next: number | undefined;
     for (const record of records) {
-      // Without the commit of the batch before no further message, as above.
-      if (this.progress.isOwed) await this.progress.settle(interrupted);
-      if (interrupted()) break;
+      if (batch.isFull) await this.hand(gathering);
+      if (interrupted() || batch.isFull) break;
       next = Number(record.offset) + 1;
       gathering.next = next;
       const message = parse(partition, record);
@@ -86,11 +89,11 @@ export class InBatches implements Worker {
         continue;
       }
       batch.add(message, performance.now());
-      if (batch.isFull) await this.hand(gathering);
-      else this.wait(gathering);
-      if (epoch !== this.progress.epoch) return undefined;
+      if (!batch.isFull) this.wait(gathering);
     }
-    return next;
+    if (batch.isFull && epoch === this.progress.epoch) await this.hand(gathering);
+    this.interrupted = () => false;
+    return epoch === this.progress.epoch ? next : undefined;
   }
 
   drop(): void {
@@ -99,7 +102,8 @@ export class InBatches implements Worker {
   }
 
   async finish(): Promise<void> {
-    for (const gathering of this.partitions.values()) void this.hand(gathering, 'stopping');
+    this.finishing = true;
+    for (const gathering of this.partitions.values()) void this.hand(gathering);
     await this.handling;
   }
 
@@ -107,47 +111,76 @@ export class InBatches implements Worker {
     let gathering = this.partitions.get(partition);
     if (!gathering) {
       const { batchSize, batchWaitMs } = this.config;
-      gathering = { partition, batch: new Batch(batchSize, batchWaitMs), next: 0, timer: undefined };
+      gathering = {
+        partition,
+        batch: new Batch(batchSize, batchWaitMs),
+        next: 0,
+        timer: undefined,
+        turn: undefined,
+      };
       this.partitions.set(partition, gathering);
     }
     return gathering;
   }
 
-  /** One timer from the batch's first message on. */
+  /** One timer from the batch's first message on, unless its turn is to come anyway. */
   private wait(gathering: Gathering): void {
     const { batch } = gathering;
+    if (gathering.turn) return;
     gathering.timer ??= setTimeout(
       () => {
         gathering.timer = undefined;
         // A timer may go off a little early: the batch decides.
-        if (batch.dueIn(performance.now()) > 0) this.wait(gathering);
-        else void this.hand(gathering);
+        if (batch.isFull || batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
+        else this.wait(gathering);
       },
-      Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
+      batch.isFull ? 1 : Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
     );
   }
 
   /**
-   * Handles the partition's batch when its turn comes. Until then it goes on gathering: a handler that is slower
-   * than the wait gets larger batches, not more of them.
+   * Handles the partition's batch when its turn comes: one turn a partition, so that a busy one does not keep the
+   * others waiting. Until then it goes on gathering: a handler that is slower than the wait gets larger batches,
+   * not more of them.
    */
-  private hand(gathering: Gathering, ending?: 'stopping'): Promise<void> {
+  private hand(gathering: Gathering): Promise<void> {
+    gathering.turn ??= this.takeTurn(gathering);
+    return gathering.turn;
+  }
+
+  private takeTurn(gathering: Gathering): Promise<void> {
     const { epoch } = this.progress;
+    const { partition, batch } = gathering;
+    const isRebalanced = () => epoch !== this.progress.epoch;
     this.handling = this.handling.then(async () => {
-      const { partition, batch, next } = gathering;
-      // Rebalanced meanwhile: it comes again. Or empty: the turn before this one took all.
-      if (epoch !== this.progress.epoch || batch.isEmpty) return;
+      // Without the commit of the batches before no further one: a member that the group has thrown out repeats
+      // these, not more.
+      if (this.progress.isOwed)
+        await this.progress.settle(() => isRebalanced() || this.finishing || this.interrupted());
+      gathering.turn = undefined;
+      // Rebalanced meanwhile: it comes again. Or empty, where a stop has it handed over.
+      if (isRebalanced() || batch.isEmpty) return;
+      if (this.progress.isOwed && !this.finishing) {
+        this.wait(gathering);
+        return;
+      }
       clearTimeout(gathering.timer);
       gathering.timer = undefined;
-      const waited = `waited ${Math.round(batch.waited(performance.now()))} ms`;
-      const end = batch.isFull ? 'full' : (ending ?? waited);
+      const { next } = gathering;
+      const end = this.ending(batch);
       const messages = batch.take();
       await this.handle(messages, end);
-      if (epoch !== this.progress.epoch) return;
+      if (isRebalanced()) return;
       this.progress.handled(partition, next, messages.length);
       await this.progress.commit();
     });
     return this.handling;
+  }
+
+  private ending(batch: Batch<Message>): string {
+    if (batch.isFull) return 'full';
+    const now = performance.now();
+    return batch.dueIn(now) <= 0 ? `waited ${Math.round(batch.waited(now))} ms` : 'stopping';
   }
 
   /** A skipped record with no batch in the making: it is committed after the batches before it. */
@@ -166,4 +199,6 @@ interface Gathering {
   /** The offset after the last record taken, be it in the batch or skipped. */
   next: number;
   timer: NodeJS.Timeout | undefined;
+  /** Its place in the queue for the handler. */
+  turn: Promise<void> | undefined;
 }

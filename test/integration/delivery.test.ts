@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, range, sent } from '../support/log';
+import { offsets, range, received, sent } from '../support/log';
 import { type Recorded, type ServiceName, startService, until } from '../support/service';
 
 const kafka = useKafka();
@@ -104,6 +104,32 @@ test('stopped while the broker is away: the producer says how many messages were
   assert.equal(await producer.stop(), 0);
   assert.match(producer.lines.at(-1) ?? '', /^Stopped with \d+ messages not sent: the broker is away$/);
   assert.equal(await oldest.stop(), 0);
+  await kafka.broker.startKafka();
+});
+
+test('stopped while the broker is away, with a commit under way, the consumers end with exit code 0', async () => {
+  const topic = await kafka.createTopic();
+  const producer = start('kafka-producer', topic, { SEND_INTERVAL_MS: '1' });
+  const busy = start('consumer_from_oldest', topic);
+  // Its batch is due, handled and to be committed when the broker is already away.
+  const batch = start('consumer_batch_message', topic, { BATCH_SIZE: '10000', BATCH_WAIT_MS: '1500' });
+  await busy.shows('200 messages', (lines) => offsets(lines).length >= 200);
+  await batch.shows('a batch', (lines) => received(lines).length >= 1);
+  const gathered = received(batch.lines).at(-1)?.last as number;
+  await busy.shows('messages of the next batch', (lines) => offsets(lines).includes(gathered + 100));
+  await kafka.broker.stopKafka('SIGKILL');
+  const seen = received(batch.lines).length;
+  await batch.shows('the batch without a broker', (lines) => received(lines).length > seen);
+  for (const consumer of [busy, batch]) {
+    await consumer.line('the loss', (line) => line.startsWith('Broker lost: '));
+    assert.equal(await consumer.stop(), 0);
+    assert.deepEqual(consumer.errors, []);
+  }
+  assert.match(
+    batch.lines.at(-1) as string,
+    /^Stopped with \d+ handled messages not committed: they come again$/,
+  );
+  await producer.stop();
   await kafka.broker.startKafka();
 });
 

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
 import { offsets, sent } from '../support/log';
-import { killServices, type ServiceName, startService } from '../support/service';
+import { killServices, type ServiceName, startService, until } from '../support/service';
 
 const SERVICES = [
   'kafka-producer',
@@ -69,6 +69,35 @@ test('a message in hand is handled and committed before the end', async () => {
   assert.equal(await oldest.stop(), 0);
   assert.deepEqual(offsets(oldest.lines), [0]);
   assert.equal(await kafka.committed(groupId, topic), 1);
+});
+
+test('a handler that fails ends its service with exit code 1 and one line, and its message is not committed', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 20));
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'failing' };
+  const failing = startService('failing_consumer', settings);
+  assert.equal((await failing.exit).code, 1);
+  assert.deepEqual(failing.errors, [
+    'The handler failed: Error: the database is full; what is not committed comes again',
+  ]);
+  assert.equal(failing.lines.at(-1), 'Handled: 6');
+  assert.ok((await kafka.committed('failing', topic)) <= 7);
+});
+
+test('stopped in the moment of joining, each consumer ends with exit code 0 and leaves no group behind', async () => {
+  const topic = await kafka.createTopic();
+  for (const name of SERVICES.slice(1)) {
+    const groupId = `joining-${name}`;
+    const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
+    const service = startService(name, settings);
+    await until('a member', async () => {
+      const { groups } = await kafka.admin.describeGroups([groupId]);
+      return !['Dead', 'Empty'].includes(groups[0]?.state ?? 'Dead');
+    });
+    assert.equal(await service.stop(), 0);
+    const { groups } = await kafka.admin.describeGroups([groupId]);
+    assert.equal(groups[0]?.members.length, 0, name);
+  }
 });
 
 test('a second signal ends a service at once; what was not committed comes again', async () => {

@@ -11,6 +11,7 @@ const ENTRYPOINTS = {
   consumer_from_oldest: 'consumers/consumer_fromOldest.ts',
   consumer_from_newest: 'consumers/consumer_fromNewest.ts',
   consumer_batch_message: 'consumers/consumer_batchMessage.ts',
+  failing_consumer: 'test/support/failing_consumer.ts',
 };
 
 export type ServiceName = keyof typeof ENTRYPOINTS;
