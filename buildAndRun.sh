@@ -35,15 +35,16 @@ compose_version=$(docker compose version --short 2>/dev/null) ||
 at_least "${compose_version#v}" 2.24.0 ||
   die "Docker Compose is ${compose_version#v}: 2.24.0 or newer is needed; update the package docker-compose-plugin."
 
-# The first line of the resolved configuration is `name: PROJECT`.
-project=$(docker compose config | sed -n 's/^name: //p')
+config=$(docker compose config 2>&1) ||
+  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT is a port from 1 to 65535, or left out."
+project=$(sed -n 's/^name: //p' <<<"$config")
 for name in zookeeper kafka kafka-producer consumer_from_oldest consumer_from_newest consumer_batch_message; do
   owner=$(docker inspect --type container --format '{{ index .Config.Labels "com.docker.compose.project" }}' "$name" 2>/dev/null) || continue
   [[ $owner == "$project" ]] ||
     die "A container named $name is there already, of ${owner:-no Compose project}: remove it with 'docker rm -f $name'."
 done
 
-port=$(docker compose config | sed -n 's/^ *published: "\([0-9]*\)"$/\1/p')
+port=$(sed -n 's/^ *published: "\([0-9]*\)"$/\1/p' <<<"$config")
 if [[ -z $(docker compose ps --quiet --status running kafka) ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
   die "Port $port on this machine is taken: stop what listens there, or choose another with KAFKA_EXTERNAL_PORT=19092 $0"
 fi
@@ -55,7 +56,9 @@ docker compose build ${NO_CACHE:+--no-cache}
 # end of its work and for a signal, and when it sees them in the wrong order it kills the services, or leaves
 # them running (2.40.3 and 5.5.0: pkg/compose/up.go, cmd/compose/compose.go).
 signals=0
-trap 'signals=$((signals + 1))' INT TERM HUP
+trap 'signals=$((signals + 1))' INT TERM
+# The terminal is closed: there is nobody left to tell, and all that would write to it would fail.
+trap 'signals=$((signals + 1)); exec >/dev/null 2>&1' HUP
 set -m
 # Compose's menu would draw a line of its own between those of the log.
 COMPOSE_MENU=false docker compose up "$@" </dev/null &

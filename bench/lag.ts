@@ -12,7 +12,7 @@ const COSTS = [0, 1, 10, 50];
 const RATES = [50, 500];
 /** 0: one by one. */
 const SIZES = [0, 10, 100];
-const SECONDS = 15;
+const SECONDS = 12;
 const SAMPLE_MS = 500;
 
 export interface Lag {

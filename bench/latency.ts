@@ -18,9 +18,9 @@ export interface Latency {
 
 /** Messages a second, and for how many seconds. */
 const RATES: [number, number][] = [
-  [1, 8],
-  [100, 4],
-  [1000, 4],
+  [1, 6],
+  [100, 3],
+  [1000, 3],
 ];
 
 export async function latency(lab: Lab, clients: Client[]): Promise<Latency[]> {

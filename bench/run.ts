@@ -48,7 +48,7 @@ type Part = (lab: Lab, all: Client[], short: boolean, results: Results) => Promi
 
 const parts: Record<string, Part> = {
   async throughput(lab, all, short, results) {
-    const options = { messages: short ? 50_000 : 2_000_000, seconds: short ? 1 : 5 };
+    const options = { messages: short ? 50_000 : 2_000_000, seconds: short ? 1 : 4 };
     results.throughput = await throughput(lab, all, options);
   },
   async latency(lab, all, _, results) {
@@ -62,7 +62,7 @@ const parts: Record<string, Part> = {
     results.start = await starts(lab, (why) => results.missing?.push(`the start in Docker: ${why}`));
   },
   async cost(lab, _, short, results) {
-    results.cost = await cost(lab, short ? 2 : 20);
+    results.cost = await cost(lab, short ? 2 : 10);
   },
   async history(lab, _, short, results) {
     results.history = await history(lab, short ? 100_000 : 10_000_000);

@@ -21,7 +21,6 @@ export interface BrokerOptions {
   dataDir: string;
   /** Kafka's port; a free one where not given. */
   port?: number;
-  zookeeperPort?: number;
   /** The port that clients are told to dial, where it is not Kafka's own: a proxy's. */
   advertisedPort?: number;
   onLine?: (service: 'zookeeper' | 'kafka', line: string) => void;
@@ -42,7 +41,6 @@ export interface Broker {
   startKafka(): Promise<void>;
   /** Resolves when the process has gone. */
   stopKafka(signal?: NodeJS.Signals): Promise<void>;
-  signalKafka(signal: NodeJS.Signals): void;
   /** Kafka, then ZooKeeper. */
   stop(): Promise<void>;
   /** Both, at once and without a goodbye. */
@@ -52,32 +50,37 @@ export interface Broker {
 /**
  * Fetches Kafka's jars into local/jars, unless they are there; Maven shows its progress.
  *
+ * @param stopping breaks it off
  * @throws Error of one line where Java or Maven is missing, or the download failed
  */
-export async function fetchKafka(): Promise<void> {
+export async function fetchKafka(stopping?: AbortSignal): Promise<void> {
   await requireCommand('java', ['-version'], 'install Java 17, say the package openjdk-17-jre-headless');
   if (existsSync(JARS)) return;
   await requireCommand('mvn', ['-version'], 'install Maven 3.8 or newer, say the package maven');
+  if (stopping?.aborted) return;
   // Into a folder of this process first: whoever looks at JARS sees all jars or none.
   const folder = `${JARS}-${process.pid}`;
   const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${folder}`];
+  // A process group of its own, as all that is started here.
   const maven = spawn('mvn', ['-B', '-f', join(__dirname, 'pom.xml'), ...goal], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
   });
+  const kill = () => maven.kill();
+  stopping?.addEventListener('abort', kill);
   const [code] = await once(maven, 'exit');
-  if (code !== 0) {
-    rmSync(folder, { recursive: true, force: true });
+  stopping?.removeEventListener('abort', kill);
+  if (code === 0 && !existsSync(JARS)) renameSync(folder, JARS);
+  rmSync(folder, { recursive: true, force: true });
+  if (code !== 0)
     throw new Error(`Maven ended with exit code ${code}: Kafka could not be fetched; see its lines above`);
-  }
-  if (existsSync(JARS)) rmSync(folder, { recursive: true });
-  else renameSync(folder, JARS);
 }
 
 /** Starts ZooKeeper, then Kafka; resolves when both answer. The jars must be there (fetchKafka). */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const dataDir = options.dataDir;
   const port = options.port ?? (await freePort());
-  const zookeeperPort = options.zookeeperPort ?? (await freePort());
+  const zookeeperPort = await freePort();
   const advertisedPort = options.advertisedPort ?? port;
   mkdirSync(dataDir, { recursive: true });
   const logging = configure(dataDir, 'log4j.properties', {
@@ -169,7 +172,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     startKafka: () => kafka.start(),
     stopKafka: (signal = 'SIGTERM') => kafka.stop(signal),
-    signalKafka: (signal) => kafka.signal(signal),
     stop,
     kill,
   };
@@ -228,10 +230,6 @@ class Keeper {
     const last = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
     await gone;
     clearTimeout(last);
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child?.kill(signal);
   }
 
   get pid(): number {

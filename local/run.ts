@@ -2,14 +2,17 @@
  * The demo without Docker: the services of docker-compose.yml as processes, in the same order, with the same
  * prefixes. Ctrl-C stops our services, then Kafka, then ZooKeeper.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { readEnvironment } from '../lib/config';
 import { type Broker, fetchKafka, startBroker } from './broker';
 import { serviceEnvironment } from './environment';
 
 const ROOT = join(__dirname, '..');
+const DATA = join(__dirname, 'data');
 
 /** As the producer's health check in docker-compose.yml: so many messages are a history. */
 const HISTORY = 5;
@@ -30,23 +33,33 @@ const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
 const children = new Map<string, ChildProcess>();
 let broker: Pick<Broker, 'stop' | 'kill'> | undefined;
 let brokers: string | undefined;
+let fetching: Promise<void> | undefined;
+const stopping = new AbortController();
 /** The exit code to come, once the end has begun. */
 let ending: number | undefined;
 
-run().catch((error) => end(1, error instanceof Error ? error.message : String(error)));
+run().catch((error) => {
+  // What the end breaks off fails, and is no news.
+  if (ending === undefined) void end(1, error instanceof Error ? error.message : String(error));
+});
 
 async function run(): Promise<void> {
-  process.stdout.on('error', () => end(1));
+  // Whoever read the lines has gone (`… | head`, a terminal that was closed): the services are stopped all the same.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => ending === undefined && void end(1));
   process.on('SIGINT', () => end(130));
   process.on('SIGTERM', () => end(143));
+  process.on('SIGHUP', () => end(129));
   const [argument] = process.argv.slice(2);
   if (argument)
     throw new Error(`${argument} is an argument for Docker Compose: without Docker, leave it out`);
 
-  await fetchKafka();
   const port = externalPort();
+  claim();
+  fetching = fetchKafka(stopping.signal);
+  await fetching;
   ({ brokers } = await startBroker({
-    dataDir: join(__dirname, 'data'),
+    dataDir: DATA,
     port,
     restartOnFailure: true,
     onLine: show,
@@ -103,6 +116,8 @@ async function end(code: number, reason?: string): Promise<void> {
     process.exit(1);
   }
   ending = code;
+  stopping.abort();
+  await fetching?.catch(() => undefined);
   const running = [...children.values()];
   const gone = running.map((child) => once(child, 'exit'));
   for (const child of running) child.kill('SIGTERM');
@@ -111,8 +126,19 @@ async function end(code: number, reason?: string): Promise<void> {
   process.exit(code);
 }
 
+/** Two Kafkas on the same data would ruin it. */
+function claim(): void {
+  mkdirSync(DATA, { recursive: true });
+  const file = join(DATA, 'runner.pid');
+  const other = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  const { stdout } = spawnSync('ps', ['-o', 'command=', '-p', other || '0'], { encoding: 'utf8' });
+  if (other !== String(process.pid) && stdout?.includes('local/run.ts'))
+    throw new Error(`The demo runs here already (process ${other}): stop it first`);
+  writeFileSync(file, `${process.pid}\n`);
+}
+
 function externalPort(): number | undefined {
-  const value = process.env.KAFKA_EXTERNAL_PORT;
+  const value = readEnvironment().KAFKA_EXTERNAL_PORT;
   if (value === undefined) return undefined;
   const port = /^\d+$/.test(value) ? Number(value) : 0;
   if (port < 1 || port > 65_535)
