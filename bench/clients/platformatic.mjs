@@ -8,6 +8,8 @@ const consumer = new Consumer({
   groupId: GROUP_ID,
   bootstrapBrokers: [KAFKA_BROKERS],
   autocommit: false,
+  // As this project's. Of its own 50 MB it would decode a million messages before it hands over the first.
+  maxBytes: 1_048_576,
 });
 let started;
 consumer.on('consumer:group:join', () => {

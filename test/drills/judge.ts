@@ -120,6 +120,10 @@ function judgeGroup(records: readonly TopicRecord[], group: Group): Omit<Verdict
       latest.set(partition, Number(offset));
     }
   }
+  // A batch that counts other messages than its offsets stand for has one twice, or lacks one.
+  for (const { partition, first, last, messages } of received(group.flat()))
+    if (range(first, last + 1).filter((offset) => !holes.has(`${partition}:${offset}`)).length !== messages)
+      disordered++;
   const lost = due.filter(({ partition, offset }) => !seen.has(`${partition}:${offset}`)).length;
   return { lost, repeated, disordered };
 }

@@ -1,6 +1,6 @@
 /** The demo without Docker, as a user runs it. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +48,12 @@ function buildAndRun(args: string[] = [], settings: Record<string, string> = {})
 
 const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lineOf(service, line) ?? []);
 
+/** Processes of the copy, java among them: its command names the jars. */
+function leftRunning(): string[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'command='], { encoding: 'utf8' });
+  return stdout.split('\n').filter((command) => command.includes(copy));
+}
+
 /** As a terminal does it: to the whole process group. */
 async function pressCtrlC(demo: Recorded): Promise<number | null> {
   process.kill(-(demo.child.pid as number), 'SIGINT');
@@ -61,7 +67,12 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
     () => new Set(received(of(first, 'consumer_batch_message')).map(({ ending }) => ending)).size === 2,
   );
   await first.shows('the newest at work', () => received(of(first, 'consumer_from_newest')).length > 0);
+  assert.ok(leftRunning().length >= 2, 'ZooKeeper and Kafka run');
+  const other = buildAndRun();
+  assert.equal((await other.exit).code, 1);
+  assert.match(other.errors.join(), /^The demo runs here already \(process \d+\): stop it first$/);
   assert.equal(await pressCtrlC(first), 130);
+  assert.deepEqual(leftRunning(), []);
   assert.match(first.lines[0] as string, /without Docker/);
   assert.ok(first.lines.indexOf(first.lines.find((line) => line.includes('Starting at')) as string) > 5);
   assert.deepEqual(
@@ -96,10 +107,21 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
   assert.equal(await pressCtrlC(second), 130);
 });
 
+test('a terminal that is closed ends the demo, cleanly', async () => {
+  const demo = buildAndRun();
+  await demo.shows('the producer at work', () => sent(of(demo, 'kafka-producer')).length > 0);
+  demo.child.stdout?.destroy();
+  demo.child.stderr?.destroy();
+  process.kill(demo.child.pid as number, 'SIGHUP');
+  assert.equal((await demo.exit).code, 129);
+  assert.deepEqual(leftRunning(), []);
+});
+
 test('a bad setting of the producer ends the demo with exit code 1, and leaves nothing running', async () => {
   const demo = buildAndRun([], { SEND_INTERVAL_MS: '0' });
   assert.equal((await demo.exit).code, 1);
   assert.match(of(demo, 'kafka-producer').join('\n'), /^SEND_INTERVAL_MS is "0": a whole number/);
+  assert.deepEqual(leftRunning(), []);
 });
 
 test('an argument for Compose is refused in one line', async () => {

@@ -44,6 +44,11 @@ test('a batch counts for each of its messages', () => {
   assert.deepEqual(judge(records, producer, [[[start, batch(0, 1)]]]).lost, 2);
 });
 
+test('a batch that counts a message twice is out of order', () => {
+  const twice = batch(0, 1).replace('(2 messages', '(3 messages');
+  assert.equal(judge(records, producer, [[[start, twice, batch(2, 3)]]]).disordered, 1);
+});
+
 test('what was said to be sent and is not in the topic is lost; what is in it twice is a repeat', () => {
   assert.equal(judge(records.slice(0, 3), producer, []).lost, 1);
   const twice = topicRecords(`CreateTime:3000\tPartition:0\tOffset:4\t${value(3)}`);
