@@ -89,7 +89,6 @@ export async function history(lab: Lab, messages: number): Promise<History[]> {
     ['consumer_from_oldest', SERVICES.consumer_from_oldest, {}],
     ['consumer_batch_message', SERVICES.consumer_batch_message, { BATCH_SIZE: '1000' }],
   ] as const) {
-    const [node, script] = service(entrypoint) as [string, string];
     const group = randomUUID();
     const environment = {
       KAFKA_BROKERS: lab.broker.brokers,
@@ -97,7 +96,7 @@ export async function history(lab: Lab, messages: number): Promise<History[]> {
       GROUP_ID: group,
       ...settings,
     };
-    const child = start([node, '--max-old-space-size=64', script], environment);
+    const child = start(service(entrypoint), environment);
     const curve: History['curve'] = [];
     let next = 0;
     let begin = 0;

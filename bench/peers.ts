@@ -27,8 +27,13 @@ export const NODE = ((): string => {
   return existsSync(binary) ? binary : process.execPath;
 })();
 
-/** The service's compiled code, as the images have it. */
-export const service = (entrypoint: string): string[] => [NODE, join(DIST, `${entrypoint}.js`)];
+/** The service's compiled code, with the heap that the images give it. */
+export const service = (entrypoint: string): [string, ...string[]] => [
+  NODE,
+  '--max-old-space-size=64',
+  '--max-semi-space-size=4',
+  join(DIST, `${entrypoint}.js`),
+];
 
 /** Installs packages of npm for the bench: the peer, and what draws. Compiles this project. */
 export function install(): void {

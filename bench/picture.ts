@@ -1,4 +1,5 @@
 /** The pictures of the results, drawn by Vega-Lite. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Results } from './run';
@@ -23,7 +24,7 @@ const BY_CLIENT = {
 };
 
 /** Draws what there is of the results into the folder, as SVG. */
-export async function drawAll(results: Results, folder: string): Promise<void> {
+export function drawAll(results: Results, folder: string): void {
   const pictures: [string, Spec | undefined][] = [
     ['throughput', results.throughput && throughputPicture(results.throughput)],
     ['latency', results.latency && latencyPicture(results.latency)],
@@ -31,10 +32,10 @@ export async function drawAll(results: Results, folder: string): Promise<void> {
     ['start', results.start && startPicture(results.start)],
     ['history', results.history && historyPicture(results.history)],
   ];
-  for (const [name, spec] of pictures) if (spec) writeFileSync(join(folder, `${name}.svg`), await draw(spec));
+  for (const [name, spec] of pictures) if (spec) writeFileSync(join(folder, `${name}.svg`), draw(spec));
 }
 
-/** Bars from the median, with a rule from the lowest to the highest. */
+/** A point at the median, on a rule from the lowest to the highest. */
 function throughputPicture(results: NonNullable<Results['throughput']>): Spec {
   const values = results
     .filter(({ log }) => !log)
@@ -52,7 +53,8 @@ function throughputPicture(results: NonNullable<Results['throughput']>): Spec {
     'batches of 1,000',
     'read only',
   ];
-  const x = { type: 'quantitative', title: 'thousand messages a second' };
+  const scale = { type: 'log', domain: [1, 5000], nice: false };
+  const x = { type: 'quantitative', title: 'thousand messages a second, logarithmic', scale };
   return {
     title: 'Throughput: median, and lowest to highest of five',
     data: { values: values.filter(({ partitions }) => partitions === '1 partition') },
@@ -65,19 +67,20 @@ function throughputPicture(results: NonNullable<Results['throughput']>): Spec {
       height: { step: 16 },
       layer: [
         {
-          mark: 'bar',
+          mark: 'rule',
           encoding: {
-            x: { ...x, field: 'median' },
+            x: { ...x, field: 'low' },
+            x2: { field: 'high' },
             y: { field: 'client', sort: CLIENTS, title: null },
             color: { ...BY_CLIENT, legend: null },
           },
         },
         {
-          mark: { type: 'rule', color: '#333' },
+          mark: { type: 'point', size: 60, filled: true, opacity: 1 },
           encoding: {
-            x: { ...x, field: 'low' },
-            x2: { field: 'high' },
+            x: { ...x, field: 'median' },
             y: { field: 'client', sort: CLIENTS },
+            color: { ...BY_CLIENT, legend: null },
           },
         },
       ],
@@ -90,7 +93,11 @@ function latencyPicture(results: NonNullable<Results['latency']>): Spec {
     { client, rate: `${rate.toLocaleString('en')} a second`, what: 'p50', ...p50 },
     { client, rate: `${rate.toLocaleString('en')} a second`, what: 'p99', ...p99 },
   ]);
-  const x = { type: 'quantitative', title: 'ms, logarithmic', scale: { type: 'log' } };
+  const x = {
+    type: 'quantitative',
+    title: 'ms, logarithmic',
+    scale: { type: 'log', domain: [0.8, 120], nice: false },
+  };
   return {
     title: 'From the tick to the line: medians of p50 (filled) and p99 (hollow), and their lowest to highest',
     data: { values },
@@ -160,7 +167,7 @@ function lagPicture(results: NonNullable<Results['lag']>): Spec {
       mark: { type: 'line', strokeWidth: 2 },
       encoding: {
         x: { field: 'second', type: 'quantitative', title: 'seconds' },
-        y: { field: 'lag', type: 'quantitative', title: 'messages not yet handled' },
+        y: { field: 'lag', type: 'quantitative', title: 'messages behind' },
         color: {
           field: 'mode',
           type: 'nominal',
@@ -195,7 +202,7 @@ function startPicture(results: NonNullable<Results['start']>): Spec {
         sort: names,
         scale: { domain: names, range: ['#999999', '#0072B2', '#56B4E9', '#E69F00', '#D55E00'] },
         title: null,
-        legend: { orient: 'bottom' },
+        legend: { orient: 'bottom', labelLimit: 0 },
       },
       order: { field: 'order' },
     },
@@ -224,10 +231,8 @@ function thousands({ median, low, high }: { median: number; low: number; high: n
   return { median: median / 1000, low: low / 1000, high: high / 1000 };
 }
 
-async function draw(spec: Spec): Promise<string> {
-  // Of bench/node_modules: they are there once the bench has installed them.
-  const vega = require('vega');
-  const { compile } = require('vega-lite');
+function draw(spec: Spec): string {
   const config = { background: 'white', font: 'sans-serif', padding: 12 };
-  return new vega.View(vega.parse(compile({ ...spec, config }).spec), { renderer: 'none' }).toSVG();
+  const input = JSON.stringify({ ...spec, config });
+  return execFileSync(process.execPath, [join(__dirname, 'draw.mjs')], { input, encoding: 'utf8' });
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTopic, fill, type Lab, start } from './measure';
-import { NODE, service } from './peers';
+import { service } from './peers';
 
 export interface Profile {
   what: string;
@@ -33,9 +33,9 @@ const KINDS: [string, (frame: CpuProfile['nodes'][0]['callFrame']) => boolean][]
 export async function profile(lab: Lab, messages: number): Promise<Profile[]> {
   const topic = await createTopic(lab);
   await fill(lab, topic, messages);
-  const [, script] = service('bench/clients/ours') as [string, string];
+  const [node, ...script] = service('bench/clients/ours');
   const child = start(
-    [NODE, '--cpu-prof', `--cpu-prof-dir=${lab.dataDir}`, script],
+    [node, '--cpu-prof', `--cpu-prof-dir=${lab.dataDir}`, ...script],
     {
       KAFKA_BROKERS: lab.broker.brokers,
       KAFKA_TOPIC: topic,

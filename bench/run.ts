@@ -90,7 +90,7 @@ async function main(): Promise<void> {
   const results: Results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
   if (chosen.length > 0) await measure(chosen, rounds, values.short, results);
   if (values.short) return;
-  await drawAll(results, FOLDER);
+  drawAll(results, FOLDER);
   report(results, FOLDER);
 }
 
