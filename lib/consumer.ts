@@ -81,8 +81,8 @@ class Member {
   private readonly watch: BrokerWatch;
   private readonly kafka;
   private readonly admin: Admin;
-  /** Rejects once the service is to stop and the broker is away: kafkajs would try on and on. */
-  private readonly gaveUp: Promise<never>;
+  /** Aborted once the service is to stop and the broker is away: kafkajs would try on and on. */
+  private readonly givingUp = new AbortController();
   /** The end of each partition when this process came: what `latest` means for as long as it lives. */
   private ends: Map<number, number> | undefined;
   /** Where this process made the group start, by partition. */
@@ -105,8 +105,7 @@ class Member {
     this.watch = new BrokerWatch(stopping);
     this.kafka = createKafka(config, this.watch, RETRIES);
     this.admin = createAdmin(config, this.watch);
-    this.gaveUp = this.giveUp();
-    this.gaveUp.catch(() => undefined);
+    void this.giveUpInTime();
   }
 
   /** One life in the group after the other: when kafkajs gives a consumer up, a new one takes its place. */
@@ -282,9 +281,11 @@ class Member {
     if (this.stopping.aborted || isHeld || isStale()) return;
     // This payload's commit throws the broker's own error, once. Consumer#commitOffsets hides that error in
     // another, which would end the consumer at its first rebalance.
-    this.progress.commitBy((offsets) => {
+    this.progress.commitBy(async (offsets) => {
       const partitions = [...offsets].map(([p, next]) => ({ partition: p, offset: String(next) }));
-      return Promise.race([commitOffsetsIfNecessary({ topics: [{ topic, partitions }] }), this.gaveUp]);
+      const { signal } = this.givingUp;
+      await unlessStopped(signal, commitOffsetsIfNecessary({ topics: [{ topic, partitions }] }));
+      if (signal.aborted) throw new Error('The broker is away');
     });
     // However long the handler takes, the member stays alive, and hears of a rebalance.
     let trouble: unknown;
@@ -327,14 +328,15 @@ class Member {
 
   /** Waits for the promise, which may fail; for at most so many ms, and with the broker away only for a moment. */
   private async lastTry(promise: Promise<unknown>, ms = GOODBYE_MS): Promise<void> {
-    await Promise.race([promise, this.gaveUp, sleep(ms)]).catch(() => undefined);
+    const settled = promise.catch(() => undefined);
+    await unlessStopped(this.givingUp.signal, Promise.race([settled, sleep(ms)]));
   }
 
-  private async giveUp(): Promise<never> {
+  private async giveUpInTime(): Promise<void> {
     await stopped(this.stopping);
     do await sleep(LAST_TRY_MS);
     while (!this.watch.isLost);
-    throw new Error('The broker is away');
+    this.givingUp.abort();
   }
 
   private topicOffsets() {
