@@ -1,8 +1,9 @@
 // Draws a specification of Vega-Lite (standard input) as SVG (standard output). A program of its own: Vega is a module
 // of the kind that the bench's CommonJS can't load.
 import { text } from 'node:stream/consumers';
-import { parse, View } from 'vega';
+import { logger as createLogger, Error as errorsOnly, parse, View } from 'vega';
 import { compile } from 'vega-lite';
 
-const { spec } = compile(JSON.parse(await text(process.stdin)));
+const logger = createLogger(errorsOnly);
+const { spec } = compile(JSON.parse(await text(process.stdin)), { logger });
 process.stdout.write(await new View(parse(spec), { renderer: 'none' }).toSVG());
