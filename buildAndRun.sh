@@ -57,8 +57,9 @@ docker compose build ${NO_CACHE:+--no-cache}
 # them running (2.40.3 and 5.5.0: pkg/compose/up.go, cmd/compose/compose.go).
 signals=0
 trap 'signals=$((signals + 1))' INT TERM
-# The terminal is closed: there is nobody left to tell, and all that would write to it would fail.
-trap 'signals=$((signals + 1)); exec >/dev/null 2>&1' HUP
+# The terminal is closed: there is nobody left to tell, and all that would write to it would fail. That may be said
+# more than once, and is no wish to force anything.
+trap '((signals)) || signals=1; exec >/dev/null 2>&1' HUP
 set -m
 # Compose's menu would draw a line of its own between those of the log.
 COMPOSE_MENU=false docker compose up "$@" </dev/null &
