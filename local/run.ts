@@ -44,12 +44,13 @@ run().catch((error) => {
 });
 
 async function run(): Promise<void> {
-  // Whoever read the lines has gone (`… | head`, a terminal that was closed): the services are stopped all the same.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', () => ending === undefined && void end(1));
   process.on('SIGINT', () => end(130));
   process.on('SIGTERM', () => end(143));
-  process.on('SIGHUP', () => end(129));
+  // Whoever read the lines has gone (`… | head`, a terminal that was closed). That may be said more than once, and is
+  // no wish to force anything.
+  const endOnce = (code: number) => ending === undefined && void end(code);
+  process.on('SIGHUP', () => endOnce(129));
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => endOnce(1));
   const [argument] = process.argv.slice(2);
   if (argument)
     throw new Error(`${argument} is an argument for Docker Compose: without Docker, leave it out`);
