@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, sent } from '../support/log';
+import { offsets, range, sent } from '../support/log';
 import { killServices, type ServiceName, startService, until } from '../support/service';
 
 const SERVICES = [
@@ -97,6 +97,24 @@ test('stopped in the moment of joining, each consumer ends with exit code 0 and 
     assert.equal(await service.stop(), 0);
     const { groups } = await kafka.admin.describeGroups([groupId]);
     assert.equal(groups[0]?.members.length, 0, name);
+  }
+});
+
+test('stopped at any moment of its start, a consumer has either not begun or ends with exit code 0, and leaves the group', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 5));
+  const groupId = 'starting';
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
+  for (const moment of range(0, 8).map((n) => n * 200)) {
+    const oldest = startService('consumer_from_oldest', settings);
+    await new Promise((resolve) => setTimeout(resolve, moment));
+    const code = await oldest.stop();
+    // Before Node runs our code there is nobody to take the signal, and nothing in hand.
+    if ((await oldest.exit).signal === 'SIGTERM') assert.deepEqual(oldest.lines, []);
+    else assert.equal(code, 0, `after ${moment} ms`);
+    assert.deepEqual(oldest.errors, []);
+    const { groups } = await kafka.admin.describeGroups([groupId]);
+    assert.equal(groups[0]?.members.length, 0, `after ${moment} ms`);
   }
 });
 
