@@ -160,12 +160,12 @@ export class InBatches implements Worker {
       gathering.turn = undefined;
       // Rebalanced meanwhile: it comes again. Or empty, where a stop has it handed over.
       if (isRebalanced() || batch.isEmpty) return;
+      clearTimeout(gathering.timer);
+      gathering.timer = undefined;
       if (this.progress.isOwed && !this.finishing) {
         this.wait(gathering);
         return;
       }
-      clearTimeout(gathering.timer);
-      gathering.timer = undefined;
       const { next } = gathering;
       const end = this.ending(batch);
       const messages = batch.take();
