@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
-import type { KafkaError } from '../../lib/kafka';
+import type { KafkaError } from '../../lib/kafka/errors';
 import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
 import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';

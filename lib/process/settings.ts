@@ -1,5 +1,5 @@
 /** The settings: the only reader of the environment and of `.env`. README.md has them as a table. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { config as readDotenv } from 'dotenv';
 import { cleanEnv, EnvError, makeExactValidator } from 'envalid';
 
@@ -166,7 +166,7 @@ interface ConsumerEnvironment extends KafkaEnvironment {
 const asConsumer = (service: string, env: ConsumerEnvironment): ConsumerConfig => ({
   ...kafkaConfig(service, env),
   autoOffsetReset: env.AUTO_OFFSET_RESET,
-  groupId: env.GROUP_ID ?? `${service}-${randomUUID()}`,
+  groupId: env.GROUP_ID ?? `${service}-${randomBytes(4).toString('hex')}`,
   groupIsTemporary: env.GROUP_ID === undefined,
   handlerDelayMs: env.HANDLER_DELAY_MS,
 });

@@ -7,14 +7,15 @@ export interface Message {
   text: string;
   partition: number;
   offset: number;
-  /** The record's timestamp, in ms since 1970: the moment at which the producer ticked. */
-  timestamp: number;
+  /** The record's timestamp, in ms since 1970: the moment at which the producer ticked. Undefined: it has none. */
+  timestamp: number | undefined;
 }
 
-/** A record as kafkajs hands it over: of its fields, those that matter here. */
+/** A record as it is in the topic: of its fields, those that matter here. */
 export interface KafkaRecord {
-  offset: string;
-  timestamp: string;
+  offset: number;
+  /** In ms since 1970; undefined where it has none. */
+  timestamp: number | undefined;
   value: Buffer | null;
 }
 
@@ -51,32 +52,41 @@ export function parse(partition: number, record: KafkaRecord): Message | { reaso
   const time = (parsed as Record<string, unknown>).current_time;
   if (typeof time !== 'string' || !TIME.test(time))
     return { reason: 'no current_time of the form YYYY-MM-DD HH:MM:SS' };
-  return {
-    text: value,
-    partition,
-    offset: Number(record.offset),
-    timestamp: Number(record.timestamp),
-  };
+  return { text: value, partition, offset: record.offset, timestamp: record.timestamp };
 }
 
 export function describeSent(value: string, partition: number, offset: number): string {
   return `Sent: ${value} (partition ${partition}, offset ${offset})`;
 }
 
-/** @param now in ms since 1970, as is the record's timestamp. */
-export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): string {
-  return `Received: ${printable(text)} (partition ${partition}, offset ${offset}, ${age(now - timestamp)} old)`;
+/** @param reason what the broker calls it, and what to do */
+export function describeRefused(value: string, partition: number, reason: string): string {
+  return `Refused: ${printable(value)} (partition ${partition}, ${reason})`;
 }
 
-/** @param ending why the batch ended: `full`, `waited N ms` or `stopping`. */
-export function describeBatch(messages: readonly Message[], ending: string): string {
+/** @param now in ms since 1970, as is the record's timestamp. */
+export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): string {
+  const old = timestamp === undefined ? 'age unknown' : `${age(now - timestamp)} old`;
+  return `Received: ${printable(text)} (partition ${partition}, offset ${offset}, ${old})`;
+}
+
+/**
+ * @param ending why the batch ended: `full`, `waited N ms` or `stopping`.
+ * @param now in ms since 1970: the age of the oldest message is what the batch costs in time.
+ */
+export function describeBatch(messages: readonly Message[], ending: string, now: number): string {
   const first = messages[0] as Message;
   const last = messages[messages.length - 1] as Message;
   const listed = messages.slice(0, LISTED).map(({ text }) => printable(text));
   const more = messages.length > LISTED ? `, … ${messages.length - LISTED} more` : '';
   const count = messages.length === 1 ? '1 message' : `${messages.length} messages`;
   const offsets = messages.length === 1 ? `offset ${first.offset}` : `offsets ${first.offset}-${last.offset}`;
-  return `Received: [${listed.join(',')}${more}] (${count}, partition ${first.partition}, ${offsets}, ${ending})`;
+  const oldest = messages.reduce(
+    (min, { timestamp }) => Math.min(min, timestamp ?? min),
+    Number.POSITIVE_INFINITY,
+  );
+  const old = oldest === Number.POSITIVE_INFINITY ? 'age unknown' : `up to ${age(now - oldest)} old`;
+  return `Received: [${listed.join(',')}${more}] (${count}, partition ${first.partition}, ${offsets}, ${old}, ${ending})`;
 }
 
 export function describeSkipped(partition: number, record: KafkaRecord, reason: string): string {

@@ -1,0 +1,25 @@
+/**
+ * What we mend in kafkajs 2.2.4, whose last release is of February 2023. Each file here has one mending: the symptom,
+ * the upstream issue, and in test/ what fails without it. Only this room reaches into kafkajs's own files.
+ */
+import { mendGroup } from './group';
+import { mendRecords } from './records';
+import { mendRequests } from './requests';
+import { mendTimers } from './timers';
+
+const MENDED = '2.2.4';
+
+const { version } = require('kafkajs/package.json');
+// Of another version's files nobody knows what these replace, and without them messages may be lost in silence.
+if (version !== MENDED)
+  throw new Error(
+    `kafkajs is ${version}: lib/mend is for ${MENDED}; install that, or look at each mending anew`,
+  );
+
+// Before kafkajs is loaded: its files take hold of one another as they are loaded.
+mendRecords();
+mendTimers();
+mendRequests();
+mendGroup();
+
+export const { AssignerProtocol, Kafka } = require('kafkajs') as typeof import('kafkajs');
