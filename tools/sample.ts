@@ -1,9 +1,9 @@
 /** Records sample_consumer.log: the log of a first run of the Compose stack, as it comes. `npm run sample`. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildAndRun, compose, copyProject } from './support/compose';
-import { received } from './support/log';
-import { until } from './support/service';
+import { buildAndRun, compose, copyProject } from '../test/support/compose';
+import { received } from '../test/support/log';
+import { until } from '../test/support/service';
 
 /** So many messages of the newest consumer make about half a minute of log. */
 const LONG_ENOUGH = 20;
