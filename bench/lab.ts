@@ -28,7 +28,18 @@ export async function inLab(
 ): Promise<void> {
   await fetchKafka();
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-bench-'));
-  const broker = await startBroker({ dataDir });
+  const broker = await startBroker({
+    dataDir,
+    // They are in process groups of their own: a terminal's Ctrl-C ends the clients, and us, but not these.
+    onLaunch: ({ kill }) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const)
+        process.once(signal, async () => {
+          await kill();
+          rmSync(dataDir, { recursive: true });
+          process.exit(1);
+        });
+    },
+  });
   const admin = new Kafka({ brokers: [broker.brokers], logLevel: logLevel.NOTHING }).admin();
   const begin = performance.now();
   const progress = (what: string) => {

@@ -12,13 +12,16 @@ async function record(): Promise<void> {
   const folder = copyProject();
   compose(folder, 'down', '--volumes');
   const stack = buildAndRun(folder);
-  await until('half a minute', () => received(stack.of('consumer_from_newest')).length >= LONG_ENOUGH);
-  // What Compose itself says goes before the first line of a service.
-  const log = stack.lines.slice(stack.lines.findIndex((line) => line.includes(' | ')));
-  writeFileSync(join(__dirname, '..', 'sample_consumer.log'), `${log.join('\n')}\n`);
-  await stack.pressCtrlC();
-  compose(folder, 'down', '--volumes');
-  rmSync(folder, { recursive: true });
+  try {
+    await until('half a minute', () => received(stack.of('consumer_from_newest')).length >= LONG_ENOUGH);
+    // What Compose itself says goes before the first line of a service.
+    const log = stack.lines.slice(stack.lines.findIndex((line) => line.includes(' | ')));
+    writeFileSync(join(__dirname, '..', 'sample_consumer.log'), `${log.join('\n')}\n`);
+  } finally {
+    if (stack.child.exitCode === null) await stack.pressCtrlC();
+    compose(folder, 'down', '--volumes');
+    rmSync(folder, { recursive: true });
+  }
 }
 
 record().catch((error) => {

@@ -16,9 +16,13 @@ consumer.subscribe([work.TOPIC], on_assign=work.start_clock)
 
 def take(n):
     if work.SIZE:
-        return (message.value() for message in consumer.consume(n, timeout=1.0))
-    polled = (consumer.poll(1.0) for _ in range(n))
-    return (message.value() for message in polled if message is not None)
+        for message in consumer.consume(n, timeout=1.0):
+            yield message.value()
+    else:
+        for _ in range(n):
+            message = consumer.poll(1.0)
+            if message is not None:
+                yield message.value()
 
 
 while work.FOLLOW:

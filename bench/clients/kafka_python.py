@@ -23,9 +23,12 @@ consumer.subscribe([work.TOPIC], listener=Listener())
 def take(n):
     if work.SIZE:
         # What poll gives is of any number of partitions, and at most so many messages.
-        records = consumer.poll(timeout_ms=1000, max_records=n).values()
-        return (message.value for batch in records for message in batch)
-    return (message.value for message in islice(consumer, n))
+        for messages in consumer.poll(timeout_ms=1000, max_records=n).values():
+            for message in messages:
+                yield message.value
+    else:
+        for message in islice(consumer, n):
+            yield message.value
 
 
 if work.FOLLOW:
