@@ -1,6 +1,6 @@
 /**
  * Draws a log of the demo: each message from its `Sent` to each of its `Received`. `npm run timeline` draws
- * sample_consumer.log as bench/timeline.svg; the log of your own run is drawn by
+ * sample_consumer.log as docs/timeline.svg; the log of your own run is drawn by
  * `docker compose logs --no-color --timestamps | npm run -s timeline -- - > my.svg`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -226,7 +226,7 @@ if (require.main === module) {
   try {
     const svg = timeline(readFileSync(piped ? 0 : file('..', 'sample_consumer.log'), 'utf8').split(/\r?\n/));
     if (piped) process.stdout.write(svg);
-    else writeFileSync(file('timeline.svg'), svg);
+    else writeFileSync(file('..', 'docs', 'timeline.svg'), svg);
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;
