@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import { makeValue } from '../lib/message';
+import { makeValue } from '../lib/message/message';
 import { fetchKafka, startBroker } from '../local/broker';
 import type { Figure, Lab } from './types';
 

@@ -1,8 +1,9 @@
 /** This project's consumers as lib/ has them, with a handler that counts. */
-import { batchConfig } from '../../lib/config';
-import { consume, consumeInBatches } from '../../lib/consumer';
-import { describeBatch, describeReceived } from '../../lib/message';
-import { print } from '../../lib/service';
+
+import { consume, consumeInBatches } from '../../lib/kafka/consume';
+import { describeBatch, describeReceived } from '../../lib/message/message';
+import { print } from '../../lib/process/service';
+import { batchConfig } from '../../lib/process/settings';
 
 const { BENCH_MESSAGES, BENCH_SECONDS, BENCH_BATCH, BENCH_LOG } = process.env;
 const stop = new AbortController();
@@ -28,7 +29,7 @@ async function run(): Promise<void> {
   const config = batchConfig('bench', { autoOffsetReset: 'earliest' });
   if (BENCH_BATCH)
     await consumeInBatches(config, stop.signal, async (batch, ending) => {
-      if (BENCH_LOG) print(describeBatch(batch, ending));
+      if (BENCH_LOG) print(describeBatch(batch, ending, Date.now()));
       handled(batch.length);
     });
   else
