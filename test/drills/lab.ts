@@ -63,14 +63,9 @@ export class Lab {
     this.configure();
   }
 
-  /** Builds the images, which all labs share. */
-  async build(): Promise<void> {
-    await this.compose('build');
-  }
-
   async close(): Promise<void> {
     await this.reset();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   /** Where a program on this machine reaches Kafka. */
@@ -119,6 +114,7 @@ export class Lab {
     const ours = OUR_SERVICES.map((service) => [
       service,
       {
+        // The labs share their images: they are built once.
         image: `kafka-consumers-demo-drills-${service}`,
         environment: {
           KAFKA_TOPIC: this.topic,

@@ -47,7 +47,10 @@ async function main(): Promise<void> {
     (_, index) => new Lab(index + 1),
   );
   const closeAll = () => Promise.all(labs.map((lab) => lab.close()));
-  process.once('SIGINT', () => closeAll().finally(() => process.exit(130)));
+  process.once('SIGINT', () => {
+    due.length = 0;
+    closeAll().finally(() => process.exit(130));
+  });
   const logs = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-drills-'));
   let failures = 0;
 
@@ -69,14 +72,16 @@ async function main(): Promise<void> {
       } catch (error) {
         failures++;
         const file = join(logs, `${drill.name}-${run}.log`);
-        report(`FAILED in lab ${lab.number}: ${(error as Error).message}; its logs: ${file}`);
+        // Of a command that failed, what it said last is the reason.
+        const reason = (error as Error).message.trim().split('\n').at(-1);
+        report(`FAILED in lab ${lab.number}: ${reason}; its logs: ${file}`);
         await lab.saveLogs(file);
         await lab.reset();
       }
     }
   };
   try {
-    await labs[0]?.build();
+    await labs[0]?.compose('build');
     await Promise.all(labs.map(work));
   } finally {
     await closeAll();
