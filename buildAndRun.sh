@@ -38,7 +38,7 @@ at_least "${compose_version#v}" 2.24.0 ||
 config=$(docker compose config 2>&1) ||
   die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT is a port from 1 to 65535, or left out."
 project=$(sed -n 's/^name: //p' <<<"$config")
-for name in zookeeper kafka kafka-producer consumer_from_oldest consumer_from_newest consumer_batch_message; do
+for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
   owner=$(docker inspect --type container --format '{{ index .Config.Labels "com.docker.compose.project" }}' "$name" 2>/dev/null) || continue
   [[ $owner == "$project" ]] ||
     die "A container named $name is there already, of ${owner:-no Compose project}: remove it with 'docker rm -f $name'."

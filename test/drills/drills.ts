@@ -2,10 +2,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
-import { buildAndRun } from '../support/compose';
+import { OUR_SERVICES, type Stack } from '../support/compose';
 import { received, skipped, starts } from '../support/log';
 import { until } from '../support/service';
-import { CONSUMERS, type Consumer, demand, docker, exitCode, type Lab, type Outcome } from './lab';
+import { type Changes, CONSUMERS, type Consumer, demand, type Lab, type Outcome } from './lab';
 
 export interface Drill {
   name: string;
@@ -22,94 +22,149 @@ const ONE_BY_ONE = 100;
 const BATCH = 5;
 const EVERY_CONSUMER = ONE_BY_ONE + ONE_BY_ONE + BATCH;
 
-/** A drill on Kafka or ZooKeeper: start, break, see it recover. */
-function fault(name: string, title: string, breakIt: (lab: Lab, short: boolean) => Promise<void>): Drill {
+/** A disk for Kafka's data, of so little room that it is full in no time. It lasts as long as a container has it. */
+const SMALL_DISK: Changes = {
+  services: {
+    kafka: { volumes: ['small-disk:/var/lib/kafka/data'] },
+    disk: {
+      image: 'node:24-bookworm-slim',
+      init: true,
+      command: 'sleep infinity',
+      volumes: ['small-disk:/disk'],
+    },
+  },
+  volumes: {
+    'small-disk': { driver_opts: { type: 'tmpfs', device: 'tmpfs', o: 'size=64m,mode=1777' } },
+  },
+};
+
+interface More {
+  repeats?: number;
+  settings?: Parameters<Lab['start']>[0];
+  changes?: Changes;
+  /** What is to hold once all consumers have received again. */
+  check?: (lab: Lab) => Promise<void>;
+}
+
+/** A drill that starts all, breaks something, and sees it recover. */
+function fault(
+  name: string,
+  title: string,
+  breakIt: (lab: Lab, short: boolean) => Promise<unknown>,
+  { repeats = EVERY_CONSUMER, settings, changes, check }: More = {},
+): Drill {
   const run = async (lab: Lab, short: boolean) => {
-    await lab.start();
+    await lab.start(settings, changes);
     await breakIt(lab, short);
     const seconds = await lab.recovery();
-    const { records, ...verdict } = await lab.finish();
+    await check?.(lab);
+    const verdict = await lab.finish();
     // The clock went on ticking all the time, and every tick is there.
-    const times = records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
+    const times = lab.records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
     const ticks = ((times.at(-1) as number) - (times[0] as number)) / lab.interval + 1;
     demand(times.length === ticks, `of ${ticks} ticks ${times.length} are in the topic`);
+    // What was changed in Kafka itself is not for the next drill.
+    if (changes) await lab.reset();
     return { ...verdict, seconds };
   };
-  return { name, title, repeats: EVERY_CONSUMER, run };
+  return { name, title, repeats, run };
 }
 
 export const drills: Drill[] = [
-  fault('kafka-restarted', 'Kafka restarted', (lab) => lab.compose('restart', 'kafka').then(() => undefined)),
+  fault('kafka-restarted', 'Kafka restarted', (lab) => lab.compose('restart', 'kafka')),
 
   fault('kafka-killed', 'Kafka killed; it comes back by itself', (lab) => lab.killJava('kafka')),
 
   fault('kafka-stopped-in-start', 'Kafka stopped while it starts, then started', async (lab) => {
     await lab.compose('stop', 'kafka');
-    await docker('start', 'kafka');
+    await lab.docker('start', 'kafka');
     await sleep(randomInt(200, 4000));
     await lab.compose('stop', 'kafka');
-    await docker('start', 'kafka');
+    await lab.docker('start', 'kafka');
   }),
 
-  fault('zookeeper-restarted', 'ZooKeeper restarted', () =>
-    docker('restart', 'zookeeper').then(() => undefined),
-  ),
+  fault('zookeeper-restarted', 'ZooKeeper restarted', (lab) => lab.docker('restart', 'zookeeper')),
 
   fault('zookeeper-killed', 'ZooKeeper killed; it comes back by itself', (lab) => lab.killJava('zookeeper')),
 
   fault('kafka-away', 'Kafka away for 60 s', async (lab, short) => {
     await lab.compose('stop', 'kafka');
     await sleep(short ? 15_000 : 60_000);
-    await docker('start', 'kafka');
+    await lab.docker('start', 'kafka');
   }),
 
-  {
-    name: 'consumers-killed',
-    title: 'All three consumers killed at work, and started again',
-    repeats: EVERY_CONSUMER,
-    async run(lab) {
-      await lab.start({ all: { HANDLER_DELAY_MS: 20 } });
-      await sleep(randomInt(500, 2500));
-      await docker('kill', '--signal', 'KILL', ...CONSUMERS);
-      await docker('start', ...CONSUMERS);
-      const seconds = await lab.recovery();
-      for (const service of await notResumed(lab))
-        throw new Error(`${service} did not resume where its group had committed`);
-      const { records, ...verdict } = await lab.finish();
-      return { ...verdict, seconds };
+  fault(
+    'advertised-name-wrong',
+    'Kafka advertises `localhost` to other containers, then its name',
+    async (lab, short) => {
+      const recreateKafka = () => lab.compose('up', '--detach', '--no-deps', 'kafka');
+      const advertised = `PLAINTEXT://localhost:29092,PLAINTEXT_HOST://${lab.broker}`;
+      lab.configure({}, { services: { kafka: { environment: { KAFKA_ADVERTISED_LISTENERS: advertised } } } });
+      await recreateKafka();
+      for (const service of OUR_SERVICES)
+        await until(
+          `a word from ${service}`,
+          async () => (await said(lab, service, /^Held up: /)) > 0,
+          60_000,
+        );
+      await sleep(short ? 5000 : 25_000);
+      for (const service of OUR_SERVICES) {
+        const held = await said(lab, service, /^Held up: .*advertised\.listeners/);
+        demand(held === 1, `${service} said ${held} times that the advertised name is wrong`);
+        const turns = await said(lab, service, /^Broker (lost|back)/);
+        demand(turns <= 2, `${service} said "lost" and "back" ${turns} times`);
+      }
+      lab.configure();
+      await recreateKafka();
     },
-  },
+    { check: (lab) => saidTo(lab, /^Going on after /) },
+  ),
 
-  {
-    name: 'consumers-frozen',
-    title: 'All three consumers frozen for 15 s, beyond the session time-out',
-    repeats: EVERY_CONSUMER,
-    async run(lab) {
-      await lab.start();
+  fault(
+    'disk-full',
+    "The disk of Kafka's data full, then freed",
+    async (lab, short) => {
+      await lab.restartedBy('kafka', () => lab.exec('disk', 'sh', '-c', 'cat /dev/zero >/disk/fill || true'));
+      await sleep(short ? 5000 : 20_000);
+      await saidTo(lab, /^(Broker lost|Held up): /);
+      await lab.exec('disk', 'rm', '/disk/fill');
+    },
+    { changes: SMALL_DISK, check: (lab) => saidTo(lab, /^(Broker back|Going on) after /) },
+  ),
+
+  fault(
+    'consumers-killed',
+    'All three consumers killed at work, and started again',
+    async (lab) => {
+      await sleep(randomInt(500, 2500));
+      await lab.docker('kill --signal KILL', ...CONSUMERS);
+      await lab.docker('start', ...CONSUMERS);
+    },
+    { settings: { all: { HANDLER_DELAY_MS: 20 } }, check: allHaveResumed },
+  ),
+
+  fault(
+    'consumers-frozen',
+    'All three consumers frozen for 15 s, beyond the session time-out',
+    async (lab) => {
       for (const consumer of CONSUMERS) await lab.signalNode(consumer, 'SIGSTOP');
       await sleep(15_000);
       for (const consumer of CONSUMERS) await lab.signalNode(consumer, 'SIGCONT');
-      const seconds = await lab.recovery();
-      const { records, ...verdict } = await lab.finish();
-      return { ...verdict, seconds };
     },
-  },
+  ),
 
-  {
-    name: 'network-cut',
-    title: 'The producer and a consumer cut off the network for 20 s',
-    repeats: ONE_BY_ONE,
-    async run(lab) {
-      await lab.start();
+  fault(
+    'network-cut',
+    'The producer and a consumer cut off the network for 20 s',
+    async (lab) => {
       const cut = ['kafka-producer', CONSUMERS[randomInt(CONSUMERS.length)] as Consumer];
-      for (const service of cut) await docker('network', 'disconnect', NETWORK, service);
+      for (const service of cut) await lab.docker(`network disconnect ${lab.network}`, service);
       await sleep(20_000);
-      for (const service of cut) await docker('network', 'connect', '--alias', service, NETWORK, service);
-      const seconds = await lab.recovery();
-      const { records, ...verdict } = await lab.finish();
-      return { ...verdict, seconds };
+      for (const service of cut)
+        await lab.docker(`network connect --alias ${service} ${lab.network}`, service);
     },
-  },
+    { repeats: ONE_BY_ONE },
+  ),
 
   {
     name: 'odd-values',
@@ -118,9 +173,9 @@ export const drills: Drill[] = [
     async run(lab) {
       await lab.start();
       const values = oddValues();
-      await write(lab.topic, values);
+      await write(lab, values);
       await lab.recovery();
-      const { records, ...verdict } = await lab.finish(values.length);
+      const verdict = await lab.finish(values.length);
       const groups = await lab.groups();
       for (const [index, group] of groups.entries()) {
         const places = group.flatMap(skipped);
@@ -137,7 +192,7 @@ export const drills: Drill[] = [
     async run(lab, short) {
       for (let round = 0; round < (short ? 1 : 2); round++) {
         await lab.compose('stop');
-        const stack = buildAndRun(lab.folder);
+        const stack = lab.buildAndRun();
         await sleep(randomInt(1000, 14_000));
         const { code, signal } = await interrupt(stack);
         demand(code === 130 || signal === 'SIGINT', `it ended with exit code ${code}`);
@@ -146,8 +201,7 @@ export const drills: Drill[] = [
       }
       // The next start works.
       await lab.start();
-      const { records, ...verdict } = await lab.finish();
-      return verdict;
+      return lab.finish();
     },
   },
 
@@ -173,7 +227,7 @@ export const drills: Drill[] = [
         }
         await sleep(randomInt(1500));
       }
-      const { records, ...verdict } = await lab.finish();
+      const verdict = await lab.finish();
       const bound = changes * EVERY_MEMBER;
       demand(verdict.repeated <= bound, `${verdict.repeated} messages came again, of ${bound} at the most`);
       return verdict;
@@ -200,14 +254,15 @@ export const drills: Drill[] = [
       // They stop within 10 s, with what is in hand not committed: it comes again.
       await lab.compose('stop', ...CONSUMERS);
       for (const consumer of CONSUMERS) {
-        demand([0, 1].includes(exitCode(consumer)), `${consumer} ended with exit code ${exitCode(consumer)}`);
+        const code = await lab.exitCode(consumer);
+        demand(code === 0 || code === 1, `${consumer} ended with exit code ${code}`);
         await lab.keep(consumer);
       }
       await lab.keep('kafka-producer');
-      await lab.apply({ 'kafka-producer': { SEND_INTERVAL_MS: 1000 } });
+      lab.configure({ 'kafka-producer': { SEND_INTERVAL_MS: 1000 } });
+      await lab.compose('up', '--detach');
       const seconds = await lab.recovery();
-      const { records, ...verdict } = await lab.finish();
-      return { ...verdict, seconds };
+      return { ...(await lab.finish()), seconds };
     },
   },
 
@@ -217,17 +272,13 @@ export const drills: Drill[] = [
     repeats: 0,
     async run(lab) {
       await lab.start();
-      await docker(
-        ...['exec', 'kafka', 'kafka-topics', '--bootstrap-server', 'kafka:29092'],
-        ...['--delete', '--topic', lab.topic],
-      );
+      await lab.kafka('kafka-topics', '--delete', '--topic', lab.topic);
       const since = (await lab.sent()).length;
       await until('the new topic', async () =>
         (await lab.sent()).slice(since).some(({ offset }) => offset === 0),
       );
       const seconds = await lab.recovery();
-      const { records, ...verdict } = await lab.finish(0, sinceLastBeginning);
-      return { ...verdict, seconds };
+      return { ...(await lab.finish(0, sinceLastBeginning)), seconds };
     },
   },
 
@@ -238,16 +289,15 @@ export const drills: Drill[] = [
     async run(lab) {
       await lab.start({ 'kafka-producer': { BUFFER_SIZE: 20 } });
       await lab.compose('stop', 'kafka');
-      const full = async () =>
-        (await lab.group('kafka-producer')).flat().filter((line) => line.startsWith('Buffer full')).length;
+      const full = () => said(lab, 'kafka-producer', /^Buffer full/);
       await until('the buffer full', async () => (await full()) > 0);
       await sleep(2000);
-      await docker('start', 'kafka');
+      await lab.docker('start', 'kafka');
       const seconds = await lab.recovery();
       demand((await full()) === 1, `it said so ${await full()} times`);
-      const { records, ...verdict } = await lab.finish();
+      const verdict = await lab.finish();
       const gap = Math.max(
-        ...records.slice(1).map((one, n) => one.timestamp - (records[n]?.timestamp as number)),
+        ...lab.records.slice(1).map((one, n) => one.timestamp - (lab.records[n]?.timestamp as number)),
       );
       demand(gap >= 2000, `no tick was skipped: the longest gap is ${gap} ms`);
       return { ...verdict, seconds };
@@ -255,14 +305,25 @@ export const drills: Drill[] = [
   },
 ];
 
-const NETWORK = 'kafka-consumers-demo_default';
 /** What a change of members may repeat: for each of the three groups' members, at most three, what it has in hand. */
 const EVERY_MEMBER = 3 * (ONE_BY_ONE + ONE_BY_ONE + 50);
 
-/** The consumers that did not say, after their last start, that they resume. */
-async function notResumed(lab: Lab): Promise<Consumer[]> {
-  const lines = await Promise.all(CONSUMERS.map((consumer) => lab.lines(consumer)));
-  return CONSUMERS.filter((_, index) => starts(lines[index] as string[]).at(-1)?.from !== 'committed');
+/** How many lines of the service are of that kind. */
+async function said(lab: Lab, service: string, kind: RegExp): Promise<number> {
+  return (await lab.group(service)).flat().filter((line) => kind.test(line)).length;
+}
+
+/** Waits until each of our services has said something of that kind. */
+async function saidTo(lab: Lab, kind: RegExp): Promise<void> {
+  for (const service of OUR_SERVICES)
+    await until(`${kind} of ${service}`, async () => (await said(lab, service, kind)) > 0);
+}
+
+async function allHaveResumed(lab: Lab): Promise<void> {
+  for (const consumer of CONSUMERS) {
+    const from = starts(await lab.lines(consumer)).at(-1)?.from;
+    demand(from === 'committed', `${consumer} did not resume where its group had committed`);
+  }
 }
 
 /** From the line on that shows offset 0 for the last time; with that, and what follows, the new topic begins. */
@@ -271,7 +332,7 @@ function sinceLastBeginning(lines: readonly string[]): string[] {
   return lines.slice(Math.max(0, last));
 }
 
-function interrupt(stack: ReturnType<typeof buildAndRun>) {
+function interrupt(stack: Stack) {
   process.kill(-(stack.child.pid as number), 'SIGINT');
   return Promise.race([
     stack.exit,
@@ -282,8 +343,8 @@ function interrupt(stack: ReturnType<typeof buildAndRun>) {
 }
 
 /** By another client, on this machine, a few at a time between the good ones. */
-async function write(topic: string, values: (string | Buffer | null)[]): Promise<void> {
-  const kafka = new Kafka({ brokers: ['localhost:9092'], logLevel: logLevel.NOTHING });
+async function write({ broker, topic }: Lab, values: (string | Buffer | null)[]): Promise<void> {
+  const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING });
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
   for (let from = 0; from < values.length; from += 50) {

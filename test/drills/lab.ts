@@ -1,10 +1,10 @@
-/** The Compose stack under drill: started with settings of the drill's own, broken, put right, and read. */
+/** A Compose stack of its own for the drills: started with settings of a drill's own, broken, put right, and read. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildAndRun, copyProject, inspect, OUR_SERVICES } from '../support/compose';
+import { buildAndRun, copyProject, OUR_SERVICES, type Stack } from '../support/compose';
 import { sent } from '../support/log';
 import { until } from '../support/service';
 import { type Group, handled, judge, type TopicRecord, topicRecords, type Verdict } from './judge';
@@ -16,76 +16,124 @@ export type Settings = Record<string, string | number>;
 
 /** All that a service prints: nothing else is ever to be seen. */
 const KNOWN =
-  /^(Sent: |Received: |Skipped: |Starting at |Resuming at |No partitions assigned$|Broker lost: |Broker back |Buffer full: |Stopped |New producer id )/;
+  /^(Sent: |Received: |Skipped: |Starting at |Resuming at |No partitions assigned$|Broker lost: |Broker back |Buffer full: |Stopped |New producer id |Held up: |Going on after )/;
 /** Of these there is one for each message; of the others a few, and many would be a flood. */
 const FREQUENT = /^(Sent|Received|Skipped): /;
 const FLOOD = 60;
 
 const SEND_INTERVAL_MS = 100;
-const BROKER = ['--bootstrap-server', 'kafka:29092'];
+/** How long Kafka's tools wait for its answers: labs side by side have a machine that is busy. */
+const PATIENCE_MS = '60000';
 
-export async function docker(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('docker', args, { maxBuffer: 2 ** 30 });
+export async function docker(
+  args: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<string> {
+  const env = { ...process.env, ...settings };
+  const { stdout } = await promisify(execFile)('docker', args, { env, maxBuffer: 2 ** 30 });
   return stdout;
+}
+
+/** What our services are told, by service; `all` is for each of them. */
+type AllSettings = Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>>;
+
+/** What else is said to Compose: services, as far as they differ from docker-compose.yml, and volumes. */
+export interface Changes {
+  services: Record<string, object>;
+  volumes?: Record<string, object>;
 }
 
 export class Lab {
   readonly folder = copyProject();
   topic = '';
   interval = SEND_INTERVAL_MS;
+  /** All that was in the topic when the drill was finished. */
+  records: TopicRecord[] = [];
   /** The lines of containers that are gone, by service. */
   private past = new Map<string, string[][]>();
   /** The members that have joined the group of a service, beside it. */
   private extra = new Map<string, Consumer>();
+  private readonly project: string;
+  private readonly settings: Record<string, string>;
 
-  /** Builds the images, and starts the stack anew. */
-  async open(): Promise<void> {
-    await this.compose('down', '--volumes', '--remove-orphans');
-    const stack = buildAndRun(this.folder, ['-d']);
-    const { code } = await stack.exit;
-    if (code !== 0) throw new Error(`./buildAndRun.sh ended with exit code ${code}: ${stack.errors.at(-1)}`);
+  /** @param number from 1: labs of other numbers run at the same time, each a Compose project with a port of its own */
+  constructor(readonly number: number) {
+    this.project = `kafka-consumers-demo-lab-${number}`;
+    this.settings = { COMPOSE_PROJECT_NAME: this.project, KAFKA_EXTERNAL_PORT: String(19_100 + number) };
+    this.configure();
   }
 
   async close(): Promise<void> {
     await this.reset();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Where a program on this machine reaches Kafka. */
+  get broker(): string {
+    return `localhost:${this.settings.KAFKA_EXTERNAL_PORT}`;
+  }
+
+  get network(): string {
+    return `${this.project}_default`;
+  }
+
+  container(service: string): string {
+    return `${this.project}-${service}`;
   }
 
   compose(...args: string[]): Promise<string> {
-    return docker('compose', '--project-directory', this.folder, ...args);
+    return docker(['compose', '--project-directory', this.folder, ...args], this.settings);
+  }
+
+  /** Runs a docker command on the containers of the services. */
+  docker(args: string, ...services: string[]): Promise<string> {
+    return docker([...args.split(' '), ...services.map((service) => this.container(service))]);
+  }
+
+  exec(service: string, ...command: string[]): Promise<string> {
+    return docker(['exec', this.container(service), ...command]);
+  }
+
+  buildAndRun(): Stack {
+    return buildAndRun(this.folder, [], this.settings);
   }
 
   /** Starts our services on a topic, and in groups, of their own; resolves when all consumers have received. */
-  async start(settings: Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>> = {}): Promise<void> {
+  async start(settings: AllSettings = {}, changes?: Changes): Promise<void> {
     this.past.clear();
     this.topic = `drill-${randomBytes(4).toString('hex')}`;
-    await this.apply(settings);
-    await until('every consumer at work', async () =>
-      (await this.groups()).every((group) => handled(group).flat().length > 0),
-    );
+    this.configure(settings, changes);
+    await this.compose('up', '--detach');
+    for (const service of CONSUMERS)
+      await until(`${service} at work`, async () => handled(await this.group(service)).flat().length > 0);
   }
 
-  /** Gives our services other settings; the topic and the groups stay. */
-  async apply(settings: Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>>): Promise<void> {
+  /** Writes what the next `up` makes of our services; the topic and the groups stay. */
+  configure(settings: AllSettings = {}, { services = {}, volumes = {} }: Partial<Changes> = {}): void {
     this.interval = Number(settings['kafka-producer']?.SEND_INTERVAL_MS ?? SEND_INTERVAL_MS);
-    const services = Object.fromEntries(
-      OUR_SERVICES.map((service) => [
-        service,
-        {
-          environment: {
-            KAFKA_TOPIC: this.topic,
-            SEND_INTERVAL_MS: String(SEND_INTERVAL_MS),
-            BATCH_WAIT_MS: '1000',
-            GROUP_ID: `${this.topic}-${service}`,
-            ...strings(settings.all),
-            ...strings(settings[service]),
-          },
+    const ours = OUR_SERVICES.map((service) => [
+      service,
+      {
+        // The labs share their images: they are built once.
+        image: `kafka-consumers-demo-drills-${service}`,
+        environment: {
+          KAFKA_TOPIC: this.topic,
+          SEND_INTERVAL_MS: SEND_INTERVAL_MS,
+          BATCH_WAIT_MS: 1000,
+          GROUP_ID: `${this.topic}-${service}`,
+          ...settings.all,
+          ...settings[service],
         },
-      ]),
-    );
+      },
+    ]);
+    const all: Changes['services'] = { zookeeper: {}, kafka: {}, ...Object.fromEntries(ours), ...services };
+    for (const [service, text] of Object.entries(all))
+      all[service] = { container_name: this.container(service), ...text };
     // JSON is YAML; Compose reads this file, by its name, beside docker-compose.yml.
-    writeFileSync(join(this.folder, 'docker-compose.override.yml'), JSON.stringify({ services }));
-    await this.compose('up', '--detach');
+    writeFileSync(
+      join(this.folder, 'docker-compose.override.yml'),
+      JSON.stringify({ services: all, volumes }),
+    );
   }
 
   /** The lines of a service, in all its containers since the drill's start: of each member of its group. */
@@ -99,53 +147,59 @@ export class Lab {
     return Promise.all(CONSUMERS.map((service) => this.group(service)));
   }
 
-  async lines(container: string): Promise<string[]> {
-    return (await docker('logs', container)).split('\n').slice(0, -1);
+  async lines(service: string): Promise<string[]> {
+    return (await this.docker('logs', service)).split('\n').slice(0, -1);
   }
 
   /** Keeps the lines of a container that is about to be removed. */
-  async keep(container: string, service = container): Promise<void> {
-    this.past.set(service, [...(this.past.get(service) ?? []), await this.lines(container)]);
+  async keep(name: string, service = name): Promise<void> {
+    this.past.set(service, [...(this.past.get(service) ?? []), await this.lines(name)]);
   }
 
   /** One more member for the group of a consumer. */
   async join(service: Consumer, name: string): Promise<void> {
     this.extra.set(name, service);
-    await this.compose('run', '--detach', '--no-deps', '--name', name, service);
+    await this.compose('run', '--detach', '--no-deps', '--name', this.container(name), service);
   }
 
   /** That member leaves again: it ends with exit code 0. */
   async part(name: string): Promise<void> {
-    await docker('stop', '--time', '15', name);
-    const code = exitCode(name);
+    await this.docker('stop --time 15', name);
+    const code = await this.exitCode(name);
     // Stopped before Node could take the signal, it has not begun: the signal itself ends it.
     const hasBegun = code !== 143 || (await this.lines(name)).length > 0;
     demand(code === 0 || !hasBegun, `${name} ended with exit code ${code}`);
     await this.keep(name, this.extra.get(name));
     this.extra.delete(name);
-    await docker('rm', '--volumes', name);
+    await this.docker('rm --volumes', name);
+  }
+
+  async exitCode(service: string): Promise<number> {
+    return Number(await this.docker('inspect --format {{.State.ExitCode}}', service));
+  }
+
+  /** Does what ends the service from inside, which its restart policy acts on, and waits until it is restarted. */
+  async restartedBy(service: 'kafka' | 'zookeeper', fault: () => Promise<unknown>): Promise<void> {
+    const restarts = () => this.docker('inspect --format {{.RestartCount}}', service).then(Number);
+    const before = await restarts();
+    await fault();
+    await until(`${service} restarted`, async () => (await restarts()) > before);
   }
 
   /** Ends java in the container by SIGKILL: unlike `docker kill`, a fault that the restart policy acts on. */
-  async killJava(container: 'kafka' | 'zookeeper'): Promise<void> {
-    const { RestartCount } = inspect(container);
-    await docker(
-      'exec',
-      container,
-      'bash',
-      '-c',
-      'for exe in /proc/[0-9]*/exe; do [[ $(readlink $exe) != */java ]] || kill -9 $(cut -d/ -f3 <<<$exe); done',
-    );
-    await until(`${container} restarted`, () => inspect(container).RestartCount > RestartCount);
+  killJava(service: 'kafka' | 'zookeeper'): Promise<void> {
+    const kill =
+      'for exe in /proc/[0-9]*/exe; do [[ $(readlink $exe) != */java ]] || kill -9 $(cut -d/ -f3 <<<$exe); done';
+    return this.restartedBy(service, () => this.exec(service, 'bash', '-c', kill));
   }
 
   /** Sends a signal to node itself: to the container it would go to init. */
-  async signalNode(container: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  async signalNode(service: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     const script = `const { readdirSync, readFileSync } = require('fs');
       const pid = readdirSync('/proc').find((id) => Number(id) && Number(id) !== process.pid
         && readFileSync('/proc/' + id + '/cmdline', 'utf8').startsWith('node\\0'));
       process.kill(Number(pid), '${signal}')`;
-    await docker('exec', container, 'node', '-e', script);
+    await this.exec(service, 'node', '-e', script);
   }
 
   /** Seconds from now until every consumer has received a message that was sent from now on. */
@@ -162,12 +216,11 @@ export class Lab {
   }
 
   async allHave(places: string[]): Promise<void> {
-    await until(`${places.join(' and ')} received by all`, async () =>
-      (await this.groups()).every((group) => {
-        const all = new Set(handled(group).flat());
+    for (const service of CONSUMERS)
+      await until(`${places.join(' and ')} received by ${service}`, async () => {
+        const all = new Set(handled(await this.group(service)).flat());
         return places.every((place) => all.has(place));
-      }),
-    );
+      });
   }
 
   /**
@@ -176,27 +229,32 @@ export class Lab {
    *
    * @param foreign so many records were written by somebody else
    */
-  async finish(foreign = 0, trim: (lines: readonly string[]) => string[] = (lines) => [...lines]) {
+  async finish(
+    foreign = 0,
+    trim: (lines: readonly string[]) => string[] = (lines) => [...lines],
+  ): Promise<Verdict> {
     await this.compose('stop', 'kafka-producer');
-    const records = await this.topicRecords();
-    const ends = new Map(records.map(({ partition, offset }) => [partition, `${partition}:${offset}`]));
+    this.records = await this.topicRecords();
+    const ends = new Map(this.records.map(({ partition, offset }) => [partition, `${partition}:${offset}`]));
     // What does not come is counted as lost.
     await this.allHave([...ends.values()]).catch(() => undefined);
     for (const name of [...this.extra.keys()]) await this.part(name);
     await this.compose('stop', ...CONSUMERS);
-    for (const service of OUR_SERVICES)
-      demand(exitCode(service) === 0, `${service} ended with exit code ${exitCode(service)}`);
+    for (const service of OUR_SERVICES) {
+      const code = await this.exitCode(service);
+      demand(code === 0, `${service} ended with exit code ${code}`);
+    }
     const groups = await this.groups();
     const producer = (await this.group('kafka-producer')).flat();
     for (const lines of [producer, ...groups.flat()]) checkLines(lines);
     await this.checkGroups();
     const trimmed = groups.map((group) => group.map(trim));
-    return { ...judge(records, trim(producer), trimmed, foreign), records };
+    return judge(this.records, trim(producer), trimmed, foreign);
   }
 
   /** All that is in the topic, by Kafka's own consumer. */
-  async topicRecords(): Promise<TopicRecord[]> {
-    const ends = await docker('exec', 'kafka', 'kafka-get-offsets', ...BROKER, '--topic', this.topic);
+  private async topicRecords(): Promise<TopicRecord[]> {
+    const ends = await this.kafka('kafka-get-offsets', '--topic', this.topic);
     const total = ends
       .trim()
       .split('\n')
@@ -206,23 +264,21 @@ export class Lab {
       `print.${name}=true`,
     ]);
     return topicRecords(
-      await docker(
-        ...['exec', 'kafka', 'kafka-console-consumer', ...BROKER, '--topic', this.topic],
-        ...['--group', `${this.topic}-reader`, '--from-beginning', '--max-messages', String(total)],
-        ...['--timeout-ms', '20000', ...properties],
+      await this.kafka(
+        ...['kafka-console-consumer', '--topic', this.topic, '--group', `${this.topic}-reader`],
+        ...['--from-beginning', '--max-messages', String(total), '--timeout-ms', PATIENCE_MS, ...properties],
       ),
     );
   }
 
   /** As Kafka's own tool tells it: no member left, nothing left to read. */
   private async checkGroups(): Promise<void> {
-    const table = await docker(
-      'exec',
-      'kafka',
+    const table = await this.kafka(
       'kafka-consumer-groups',
-      ...BROKER,
       '--describe',
       '--all-groups',
+      '--timeout',
+      PATIENCE_MS,
     );
     for (const service of CONSUMERS) {
       const rows = table
@@ -237,9 +293,26 @@ export class Lab {
     }
   }
 
-  /** After a drill that failed: everything runs again, whatever state it was left in. */
+  /** Runs one of Kafka's own tools. */
+  kafka(tool: string, ...args: string[]): Promise<string> {
+    return this.exec('kafka', tool, '--bootstrap-server', 'kafka:29092', ...args);
+  }
+
+  /** Writes what all containers have printed to a file: of those that are gone, too. */
+  async saveLogs(file: string): Promise<void> {
+    const gone = [...this.past].flatMap(([service, all]) =>
+      all.map((lines) => [`${service}, gone:`, ...lines]),
+    );
+    const members = await Promise.all(
+      [...this.extra.keys()].map(async (name) => [name, ...(await this.lines(name))]),
+    );
+    const present = await this.compose('logs', '--timestamps', '--no-color');
+    writeFileSync(file, `${[...gone, ...members].flat().join('\n')}\n${present}`);
+  }
+
+  /** Leaves nothing of the lab behind: its next drill starts on an empty Kafka. */
   async reset(): Promise<void> {
-    for (const name of this.extra.keys()) await docker('rm', '--force', '--volumes', name);
+    for (const name of this.extra.keys()) await this.docker('rm --force --volumes', name);
     this.extra.clear();
     await this.compose('down', '--timeout', '5', '--volumes', '--remove-orphans');
   }
@@ -250,15 +323,7 @@ export function demand(condition: boolean, message: string): void {
   if (!condition) throw new Error(message);
 }
 
-export function exitCode(container: string): number {
-  return inspect(container).State.ExitCode;
-}
-
 export type Outcome = Verdict & { seconds?: number };
-
-function strings(settings: Settings = {}): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
-}
 
 function checkLines(lines: readonly string[]): void {
   const strange = lines.find((line) => !KNOWN.test(line) || /\p{Cc}/u.test(line));

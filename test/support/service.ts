@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -19,7 +20,10 @@ export type ServiceName = keyof typeof ENTRYPOINTS;
 /** How long a test waits for a condition, in ms: no measure of anything, only the end of hope. */
 const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 120_000);
 
-/** Waits until the condition gives something other than undefined or false, and gives that. */
+/**
+ * Waits until the condition gives something other than undefined or false, and gives that. What takes long to ask is
+ * asked less often, so that asking takes no more than a third of the time from what is waited for.
+ */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
@@ -27,10 +31,11 @@ export async function until<T>(
 ): Promise<T> {
   const end = Date.now() + patienceMs;
   for (;;) {
+    const asked = Date.now();
     const result = await condition();
     if (result !== undefined && result !== false) return result;
     if (Date.now() > end) throw new Error(`Waited ${patienceMs / 1000} s in vain for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(Math.max(20, 2 * (Date.now() - asked)));
   }
 }
 
