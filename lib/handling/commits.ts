@@ -6,10 +6,8 @@ export type SendCommit = (offsets: ReadonlyMap<number, number>) => Promise<void>
 
 /** Handled messages wait at most this long, in ms, for their commit ... */
 const COMMIT_AFTER_MS = 1000;
-/** ... and at most this many of them: those on their way and those that wait. */
+/** ... and at most this many of them. */
 const MOST_UNCOMMITTED = 100;
-/** At half of that a commit sets out, so that its answer comes before work must wait for it. */
-const COMMIT_AFTER_MESSAGES = MOST_UNCOMMITTED / 2;
 /** A commit that work waits for is tried again after this time, in ms. */
 const RETRY_MS = 200;
 
@@ -30,9 +28,8 @@ export class Commits {
     if (this.isOver) return;
     this.offsets.set(partition, next);
     this.messages += messages;
-    if (this.messages >= COMMIT_AFTER_MESSAGES && !this.hasFailed) void this.commit();
     // One timer from the first message on, not one that never rests: an idle consumer sleeps.
-    else this.timer ??= setTimeout(() => void this.commit(), COMMIT_AFTER_MS);
+    this.timer ??= setTimeout(() => void this.commit(), COMMIT_AFTER_MS);
   }
 
   /** Messages handled, with no commit acknowledged. */
@@ -40,7 +37,7 @@ export class Commits {
     return this.sent + this.messages;
   }
 
-  /** No further message until some are committed: a member that the group throws out repeats these, not more. */
+  /** No further message until these are committed: a member that the group throws out repeats these, not more. */
   get isFull(): boolean {
     return this.uncommitted >= MOST_UNCOMMITTED;
   }
@@ -55,28 +52,19 @@ export class Commits {
     await this.committing;
   }
 
-  /** Waits until there is room for further messages, or `interrupted` says that there never will be. */
-  async room(interrupted: () => boolean): Promise<void> {
-    await this.until(() => !this.isFull, interrupted);
-  }
-
   /** Waits until all that is handled is committed, or `interrupted` says that it never will be. */
   async settle(interrupted: () => boolean): Promise<void> {
-    await this.until(() => this.uncommitted === 0, interrupted);
+    while (this.uncommitted > 0) {
+      await (this.committing ?? this.commit());
+      if (this.uncommitted === 0 || interrupted()) return;
+      if (this.hasFailed) await sleep(RETRY_MS);
+    }
   }
 
   /** The generation is over: what is not committed belongs to whoever has the partition now. */
   end(): void {
     this.isOver = true;
     this.clear();
-  }
-
-  private async until(done: () => boolean, interrupted: () => boolean): Promise<void> {
-    while (!this.isOver && !done()) {
-      await (this.committing ?? this.commit());
-      if (done() || interrupted()) return;
-      if (this.hasFailed) await sleep(RETRY_MS);
-    }
   }
 
   private async commitOnce(): Promise<void> {

@@ -23,11 +23,11 @@ export function guard<A extends unknown[]>(handle: (...args: A) => Promise<void>
       await new Promise<never>(() => {});
     }
   };
-  const guarded = async (...args: A): Promise<void> => {
+  const guarded = (...args: A): Promise<void> => {
     // The one of a generation that is over may still be at work.
-    while (current) await current;
+    if (current) return current.then(() => guarded(...args));
     current = call(args);
-    await current;
+    return current;
   };
   return { guarded, failure };
 }

@@ -16,7 +16,7 @@ export class OneByOne implements Worker {
     const { commits } = this;
     let next: number | undefined;
     for (const record of records) {
-      if (commits.isFull) await commits.room(interrupted);
+      if (commits.isFull) await commits.settle(interrupted);
       if (interrupted()) return record.offset;
       const message = parse(partition, record);
       if ('reason' in message) print(describeSkipped(partition, record, message.reason));

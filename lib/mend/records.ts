@@ -25,8 +25,6 @@ export interface FetchedRecord {
  * @throws where kafkajs is loaded already, or its files do not hold what is replaced here
  */
 export function mendRecords(): void {
-  if (require.cache[require.resolve('kafkajs/src/consumer/consumerGroup')])
-    throw new Error('kafkajs was loaded before it was mended: import it from lib/mend only');
   replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages, 'decodeMessages');
   replace('kafkajs/src/consumer/batch', FetchedBatch, 'Batch');
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Commits } from '../../lib/handling/commits';
-import { until } from '../support/service';
 
 const never = () => false;
 
@@ -53,31 +52,4 @@ test('work that waits for its commit goes on once it is made, or never will be',
   await refused.settle(() => ++asked > 2);
   assert.equal(refused.uncommitted, 1);
   refused.end();
-});
-
-test('a commit sets out before work has to wait for it, and what is handled meanwhile is in the next', async () => {
-  const answers: (() => void)[] = [];
-  const sent: (number | undefined)[] = [];
-  const commits = new Commits((offsets) => {
-    sent.push(offsets.get(0));
-    return new Promise((resolve) => answers.push(resolve));
-  });
-  for (let next = 1; next <= 100; next++) {
-    assert.equal(commits.isFull, false);
-    commits.handled(0, next, 1);
-  }
-  assert.ok(commits.isFull);
-  assert.deepEqual(sent, [50]);
-  let hasRoom = false;
-  const room = commits.room(never).then(() => {
-    hasRoom = true;
-  });
-  answers[0]?.();
-  await room;
-  assert.ok(hasRoom);
-  assert.equal(commits.uncommitted, 50);
-  await until('the next commit', () => sent.length === 2);
-  assert.deepEqual(sent, [50, 100]);
-  answers[1]?.();
-  await until('all committed', () => commits.uncommitted === 0);
 });

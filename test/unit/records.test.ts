@@ -298,18 +298,11 @@ test('kafkajs hands whatever moves the position to the handler, and nothing else
   assert.deepEqual(handed, [12, 10]);
 });
 
-test('what is replaced must be what is expected, and not in use already', () => {
-  const group = require.resolve('kafkajs/src/consumer/consumerGroup');
-  delete require.cache[group];
+test('what is replaced must be what is expected', () => {
   // By now it is ours that is exported.
   assert.throws(
     mendRecords,
     /^Error: kafkajs\/src\/consumer\/batch does not export Batch: is this kafkajs 2\.2\.4\?$/,
-  );
-  require(group);
-  assert.throws(
-    mendRecords,
-    /^Error: kafkajs was loaded before it was mended: import it from lib\/mend only$/,
   );
 });
 

@@ -18,7 +18,7 @@ const start = (name: string, offset: number, from: string) =>
   `consumer_${name}  | Starting at offset ${offset} (${from}, partition 0)`;
 const batch = (first: number, last: number, ending: string) => {
   const values = range(first, last + 1).map(value);
-  return `consumer_batch_message  | Received: [${values}] (${values.length} messages, partition 0, offsets ${first}-${last}, ${ending})`;
+  return `consumer_batch_message  | Received: [${values}] (${values.length} messages, partition 0, offsets ${first}-${last}, up to 3.0 s old, ${ending})`;
 };
 /** A history of three, replayed and skipped, then two more. */
 const demo = [
