@@ -1,0 +1,164 @@
+/** What is said of requests that fail, and when: here with a clock of its own, in test/integration on real brokers. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Trouble } from '../../lib/kafka/trouble';
+
+const BROKER = 'kafka:29092';
+let lines: string[];
+let trouble: Trouble;
+
+beforeEach(() => {
+  lines = [];
+  mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_000_000 });
+  mock.method(process.stdout, 'write', (line: string) => lines.push(line.trimEnd()) > 0);
+  trouble = new Trouble([BROKER], new AbortController().signal);
+});
+afterEach(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+});
+
+function kafkaError(type: string, message = 'Kafka says so') {
+  return Object.assign(new Error(message), { type });
+}
+const refused = Object.assign(new Error('Connection error: connect ECONNREFUSED'), {
+  name: 'KafkaJSConnectionError',
+  code: 'ECONNREFUSED',
+});
+const noAnswer = Object.assign(new Error('Request Fetch timed out'), { name: 'KafkaJSRequestTimeoutError' });
+
+const fail = (error: Error, request = 'Produce', broker = BROKER) => trouble.hear({ broker, request, error });
+const succeed = (request: string, broker = BROKER) => trouble.hear({ broker, request });
+/** The error comes again each second, for so many. */
+function failFor(seconds: number, error: Error, request?: string, broker?: string): void {
+  for (let second = 0; second < seconds; second++) {
+    fail(error, request, broker);
+    mock.timers.tick(1000);
+  }
+}
+
+test('what fails for less than five seconds is not said', () => {
+  failFor(4, kafkaError('NOT_ENOUGH_REPLICAS'));
+  succeed('Produce');
+  mock.timers.tick(60_000);
+  fail(kafkaError('NOT_ENOUGH_REPLICAS'));
+  assert.deepEqual(lines, []);
+});
+
+test('what fails for longer is said once a minute, in Kafka’s words and with what to do, and so is its end', () => {
+  failFor(62, kafkaError('NOT_ENOUGH_REPLICAS'));
+  succeed('Metadata');
+  assert.equal(trouble.isStanding, true);
+  succeed('Produce');
+  const line =
+    'Held up: NOT_ENOUGH_REPLICAS: Kafka says so; too few brokers have the partition: start the others, or lower min.insync.replicas';
+  assert.deepEqual(lines, [line, 'Going on after 1 min']);
+  assert.equal(trouble.isStanding, false);
+  assert.equal(trouble.reason, undefined);
+  failFor(66, kafkaError('NOT_ENOUGH_REPLICAS'));
+  assert.deepEqual(lines.slice(2), [line, line]);
+});
+
+test('another cause is one more line', () => {
+  failFor(8, kafkaError('INVALID_REPLICATION_FACTOR'), 'CreateTopics');
+  failFor(8, kafkaError('POLICY_VIOLATION'), 'CreateTopics');
+  failFor(8, kafkaError('INVALID_REPLICATION_FACTOR'), 'CreateTopics');
+  assert.deepEqual(
+    lines.map((line) => line.split(': ')[1]),
+    ['INVALID_REPLICATION_FACTOR', 'POLICY_VIOLATION'],
+  );
+});
+
+test('what another broker has done meanwhile holds nothing up any more, once the work is under way', () => {
+  failFor(8, kafkaError('INVALID_REPLICATION_FACTOR'), 'CreateTopics');
+  mock.timers.tick(3000);
+  succeed('Heartbeat');
+  assert.equal(lines.length, 1);
+  mock.timers.tick(3000);
+  succeed('Fetch');
+  assert.match(lines[1] as string, /^Going on after /);
+});
+
+test('a broker that refuses its connections is lost at once, said once, and back with its first answer', () => {
+  failFor(30, refused, 'Connect');
+  // A proxy may take connections for it.
+  succeed('Connect');
+  assert.equal(trouble.reason, 'the broker is away');
+  succeed('ApiVersions');
+  assert.deepEqual(lines, [
+    'Broker lost: connect ECONNREFUSED; trying again until it is back',
+    'Broker back after 30.0 s',
+  ]);
+});
+
+test('one that is slow is not away, as long as it answers something; silent for good, it is', () => {
+  succeed('Heartbeat');
+  fail(noAnswer, 'Produce');
+  assert.equal(trouble.isLost, false);
+  mock.timers.tick(6000);
+  succeed('Heartbeat');
+  fail(noAnswer, 'Produce');
+  assert.match(
+    lines[0] as string,
+    /^Held up: NO_ANSWER: no answer to Produce within 10 s; the broker is slow/,
+  );
+  mock.timers.tick(6000);
+  fail(noAnswer, 'Produce');
+  assert.match(lines[1] as string, /^Broker lost: no answer within 10 s;/);
+});
+
+test('of several brokers, one that goes away is not "the broker"', () => {
+  succeed('Fetch', 'kafka-2:29092');
+  for (let second = 0; second < 10; second++) {
+    succeed('Fetch');
+    fail(refused, 'Connect', 'kafka-2:29092');
+    mock.timers.tick(1000);
+  }
+  assert.deepEqual(lines, [
+    'Held up: ECONNREFUSED: connect ECONNREFUSED; other brokers answer; trying again',
+  ]);
+});
+
+test('a name that only the broker knows is said with who was asked, and with the setting', () => {
+  for (let second = 0; second < 40; second++) {
+    succeed('Metadata');
+    fail(refused, 'Connect', 'localhost:29092');
+    mock.timers.tick(1000);
+  }
+  assert.deepEqual(lines, [
+    "Held up: ECONNREFUSED: kafka:29092 was asked, and names localhost:29092 as the broker to talk to, which can't be reached from here (connect ECONNREFUSED); let advertised.listeners of the broker name an address that can",
+  ]);
+});
+
+test('a rebalance, a message refused, a topic that is there already are no trouble', () => {
+  for (const type of ['REBALANCE_IN_PROGRESS', 'MESSAGE_TOO_LARGE', 'TOPIC_ALREADY_EXISTS'])
+    failFor(10, kafkaError(type), 'Heartbeat');
+  assert.deepEqual(lines, []);
+});
+
+test('a quota is said with how long Kafka has the client wait', () => {
+  for (let second = 0; second < 7; second++) {
+    trouble.hear({ broker: BROKER, request: 'Fetch', throttledMs: 4200 });
+    mock.timers.tick(1000);
+  }
+  assert.match(lines[0] as string, /^Held up: THROTTLED: Kafka has this client wait 4\.2 s, .*quota/);
+  succeed('Fetch');
+  assert.match(lines[1] as string, /^Going on after 7\.0 s$/);
+});
+
+test('a wait for other members is said after five seconds, if nothing else is the reason', async () => {
+  let joined = () => {};
+  const join = trouble.during(
+    'REBALANCE_IN_PROGRESS',
+    'the group waits',
+    new Promise<void>((resolve) => (joined = resolve)),
+  );
+  mock.timers.tick(5000);
+  mock.timers.tick(5000);
+  joined();
+  await join;
+  assert.deepEqual(lines, [
+    'Held up: REBALANCE_IN_PROGRESS: the group waits; trying again',
+    'Going on after 10.0 s',
+  ]);
+});
