@@ -1,7 +1,10 @@
 import { gunzipSync } from 'node:zlib';
 import type { Batch } from 'kafkajs';
 
-/** A record as it is in the topic, without its headers. Key and value are views of what was fetched, or inflated. */
+/**
+ * A record as it is in the topic, without its headers. Its key and value are views of what was fetched, or of its
+ * inflated record batch, and keep that in memory.
+ */
 export interface FetchedRecord {
   /** Below 2^53. */
   offset: number;
@@ -169,6 +172,7 @@ class RecordReader {
     this.bytes = set;
   }
 
+  /** Goes on to this record batch. Lets go of the one before first: no two of them are inflated at a time. */
   open(batch: RecordBatch): void {
     this.baseOffset = batch.baseOffset;
     this.baseTimestamp = batch.baseTimestamp;
@@ -183,6 +187,7 @@ class RecordReader {
     }
   }
 
+  /** The next record. Whether there is one is for the caller to know. */
   read(): FetchedRecord {
     const length = this.readVarint();
     const end = this.at + length;
@@ -284,12 +289,10 @@ function readInt64(bytes: Buffer, at: number): number {
 
 function findProblem(where: string, batch: RecordBatch): Error | undefined {
   const { baseOffset, records, end, lastOffset, count, attributes } = batch;
-  if (end < records || lastOffset < baseOffset || count < 0)
-    return corrupt(
-      where,
-      baseOffset,
-      `${end - records} bytes of ${count} records, up to offset ${lastOffset}`,
-    );
+  if (end < records || lastOffset < baseOffset || count < 0) {
+    const what = `${end - records} bytes of ${count} records, up to offset ${lastOffset}`;
+    return corrupt(where, baseOffset, what);
+  }
   const codec = CODECS[attributes & CODEC];
   if (codec === 'none' || codec === 'gzip') return undefined;
   const { KafkaJSNotImplemented } = require('kafkajs/src/errors');

@@ -177,7 +177,7 @@ async function randomLog(random: () => number) {
 
 test('random record batches give the same records as kafkajs reads', async () => {
   let compared = 0;
-  for (let seed = 1; seed <= 400; seed++) {
+  for (let seed = 1; seed <= 200; seed++) {
     const random = randomNumbers(seed);
     const { log, aborted } = await randomLog(random);
     // A fetch begins with the record batch that has its offset, and ends anywhere.
@@ -210,7 +210,7 @@ test('random record batches give the same records as kafkajs reads', async () =>
     }
     compared += expected.length;
   }
-  assert.ok(compared > 4000, `only ${compared} records compared`);
+  assert.ok(compared > 2000, `only ${compared} records compared`);
 });
 
 const value = Buffer.from('{"current_time":"2026-11-23 20:00:01"}');
@@ -258,18 +258,20 @@ test('aborted transactions are known by their producers, in whatever order they 
   const bytes = Buffer.concat([
     await by(7, 0),
     await by(8, 3),
-    await encodeMarker(6, 8, 'abort'),
-    await by(8, 7),
-    await encodeMarker(10, 7, 'abort'),
-    await encodeMarker(11, 8, 'commit'),
-    await by(7, 12),
-    await encodeMarker(15, 7, 'commit'),
+    // Not in a transaction.
+    await encode({ firstOffset: 6, producerId: 7, records: [{ offsetDelta: 0, value }] }),
+    await encodeMarker(7, 8, 'abort'),
+    await by(8, 8),
+    await encodeMarker(11, 7, 'abort'),
+    await encodeMarker(12, 8, 'commit'),
+    await by(7, 13),
+    await encodeMarker(16, 7, 'commit'),
   ]);
   const aborted = [
     { producerId: '8', firstOffset: '3' },
     { producerId: '7', firstOffset: '0' },
   ];
-  assert.deepEqual(offsets(await read(bytes, 0, aborted)), [7, 8, 9, 12, 13, 14]);
+  assert.deepEqual(offsets(await read(bytes, 0, aborted)), [6, 8, 9, 10, 13, 14, 15]);
 });
 
 test('a lone record batch that is cut off moves nothing', async () => {
@@ -293,7 +295,14 @@ test('kafkajs hands whatever moves the position to the handler, and nothing else
   });
   runner.running = true;
   const empty = await encode({ firstOffset: 5, lastOffsetDelta: 6 });
-  for (const bytes of [empty, await encodeMarker(9, 7, 'commit'), empty.subarray(0, 60), Buffer.alloc(0)])
+  const before = await encode({ firstOffset: 2, records: three });
+  for (const bytes of [
+    empty,
+    await encodeMarker(9, 7, 'commit'),
+    empty.subarray(0, 60),
+    Buffer.alloc(0),
+    before,
+  ])
     await runner.handleBatch(await fetched(bytes, 5));
   assert.deepEqual(handed, [12, 10]);
 });
@@ -377,13 +386,14 @@ test('300,000 records in a compressed batch are read in the heap and the memory 
     const { outputText } = transpileModule(source, { compilerOptions: { module: 1, target: 10 } });
     const program = `${outputText}
       const data = { partition: 0, highWatermark: '300000', messages: require('node:fs').readFileSync(process.argv[2]) };
-      const read = { count: 0, bytes: 0, last: -1 };
+      const read = { count: 0, bytes: 0, last: -1, peakMB: 0 };
       for (const { offset, value } of new FetchedBatch('topic', '0', data).records()) {
         if (offset === read.last + 1) read.count++;
+        if (offset % 10_000 === 0) read.peakMB = Math.max(read.peakMB, process.memoryUsage.rss() / 2 ** 20);
         read.bytes += value.length;
         read.last = offset;
       }
-      console.log(JSON.stringify({ ...read, peakMB: process.resourceUsage().maxRSS / 1024 }));`;
+      console.log(JSON.stringify(read));`;
     const flags = ['--max-old-space-size=64', '--max-semi-space-size=4'];
     const child = spawnSync(process.execPath, [...flags, '-', file], { input: program, encoding: 'utf8' });
     assert.equal(child.status, 0, child.stderr);
