@@ -31,6 +31,8 @@ const HOPELESS: Record<string, string> = {
   INVALID_TOPIC_EXCEPTION: 'set another KAFKA_TOPIC',
   INCONSISTENT_GROUP_PROTOCOL: 'the group has members of another kind of client: set another GROUP_ID',
   UNSUPPORTED_VERSION: 'use a broker between Kafka 2.1 and 4.x',
+  CORRUPT_RECORDS:
+    'to leave them out, stop the group and commit an offset beyond them (kafka-consumer-groups --reset-offsets)',
   KafkaJSNotImplemented: 'kafkajs reads messages that are not compressed, or by gzip',
 };
 

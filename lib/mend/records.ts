@@ -25,7 +25,7 @@ export interface FetchedRecord {
  * - It takes the aborted transactions for sorted by their starts, as which the broker does not send them: records of
  *   interleaved ones pass as valid. Now they are sorted.
  *
- * @throws where kafkajs is loaded already, or its files do not hold what is replaced here
+ * @throws where kafkajs's files do not hold what is replaced here
  */
 export function mendRecords(): void {
   replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages, 'decodeMessages');
@@ -303,7 +303,7 @@ function findProblem(where: string, batch: RecordBatch): Error | undefined {
 function corrupt(where: string, offset: number, what: string): Error {
   const { KafkaJSNonRetriableError } = require('kafkajs/src/errors');
   const message = `The record batch at offset ${offset} of ${where} is corrupt: ${what}`;
-  return Object.assign(new KafkaJSNonRetriableError(message), { type: 'CORRUPT_MESSAGE' });
+  return Object.assign(new KafkaJSNonRetriableError(message), { type: 'CORRUPT_RECORDS' });
 }
 
 interface Decoder {

@@ -333,25 +333,25 @@ async function damaged(at: number, byte: number, attributes = 0) {
 test('a record batch that makes no sense is an error of one line', async () => {
   const corrupt = (what: string) => ({
     name: 'KafkaJSNonRetriableError',
-    type: 'CORRUPT_MESSAGE',
+    type: 'CORRUPT_RECORDS',
     message: `The record batch at offset 5 of topic-0 is corrupt: ${what}`,
   });
   const size = (await encode({ firstOffset: 5, records: three })).length - 61;
   const [length, lastOffsetDelta, count, record, key, timestamp] = [8, 23, 57, 61, 65, 63];
-  await assert.rejects(read(await damaged(length, 0xff)), { type: 'CORRUPT_MESSAGE' });
+  await assert.rejects(read(await damaged(length, 0xff)), { type: 'CORRUPT_RECORDS' });
   await assert.rejects(read(await damaged(length + 3, 48)), corrupt('-1 bytes of 3 records, up to offset 7'));
-  await assert.rejects(read(await damaged(lastOffsetDelta, 0xff)), { type: 'CORRUPT_MESSAGE' });
+  await assert.rejects(read(await damaged(lastOffsetDelta, 0xff)), { type: 'CORRUPT_RECORDS' });
   await assert.rejects(
     read(await damaged(count, 0xff)),
     corrupt(`${size} bytes of -16777213 records, up to offset 7`),
   );
   // More records than there are: the fourth begins where the batch ends.
-  await assert.rejects(read(await damaged(count + 3, 4)), { type: 'CORRUPT_MESSAGE' });
+  await assert.rejects(read(await damaged(count + 3, 4)), { type: 'CORRUPT_RECORDS' });
   await assert.rejects(read(await damaged(record, 1)), corrupt('a record of -1 bytes'));
-  await assert.rejects(read(await damaged(record, 0xff)), { type: 'CORRUPT_MESSAGE' });
+  await assert.rejects(read(await damaged(record, 0xff)), { type: 'CORRUPT_RECORDS' });
   await assert.rejects(read(await damaged(key, 3)), corrupt('a key or value of -2 bytes'));
   await assert.rejects(read(await damaged(key, 120)), corrupt('a key or value of 60 bytes'));
-  await assert.rejects(read((await damaged(0, 0)).fill(0xff, timestamp)), { type: 'CORRUPT_MESSAGE' });
+  await assert.rejects(read((await damaged(0, 0)).fill(0xff, timestamp)), { type: 'CORRUPT_RECORDS' });
   await assert.rejects(read(await damaged(record, 0, GZIP)), corrupt('incorrect header check'));
 });
 
@@ -360,7 +360,7 @@ test('what comes before a record batch that makes no sense is read first', async
   const { records, next } = await read(bytes, 2);
   assert.deepEqual({ offsets: records.map(({ offset }) => offset), next }, { offsets: [2, 3, 4], next: 5 });
   await assert.rejects(read(bytes.subarray(-(await damaged(8, 0xff)).length), next), {
-    type: 'CORRUPT_MESSAGE',
+    type: 'CORRUPT_RECORDS',
   });
 });
 
