@@ -67,8 +67,8 @@ const fetchedIn = new WeakMap<object, () => Promise<void>>();
  *   for that, after which kafkajs would sleep for the whole wait of a fetch.
  * - What was fetched before a rebalance is handed over after it. Now it belongs to its generation, as do commits.
  * - No heartbeats while a fetch waits: a member that a quota slows down is thrown out. Now they go on.
- * - An offset that is no longer there: kafkajs commits the offset -1 or -2, and says nothing
- *   (https://github.com/tulios/kafkajs/issues/1119). Now the member decides.
+ * - An offset that is no longer there: kafkajs commits -1 or -2 for it, even where it is to commit nothing, and says nothing
+ *   (https://github.com/tulios/kafkajs/pull/1142). Now the member decides.
  * - A new leader, or a topic that a starting broker does not know yet, makes it join anew, and with it the whole
  *   group. Now it asks again.
  */

@@ -15,9 +15,9 @@ export const OUTCOME = 'Outcome of a request';
 
 /**
  * kafkajs tries most errors again by itself, and says so in its log of some, of others not at all, and of none what
- * Kafka calls it: a client that Kafka refuses for good looks like one at rest
- * (https://github.com/tulios/kafkajs/issues/1603 lists several; seen with a coordinator that is not available). Mended,
- * its log hears of every request how it ended, as an Outcome.
+ * Kafka calls it: a client that Kafka refuses for good looks like one at rest, as where it has no coordinator for its
+ * group (https://github.com/tulios/kafkajs/issues/1011). Mended, its log hears of every request how it ended, as an
+ * Outcome.
  */
 export function mendRequests(): void {
   const connection = require('kafkajs/src/network/connection').prototype;
