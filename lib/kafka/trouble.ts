@@ -172,7 +172,7 @@ export class Trouble {
       return `${says}; ${broker} can't be reached, others can; trying again`;
     }
     if (name === 'KafkaJSConnectionClosedError')
-      return `${broker} closes the connection; is it a broker's port, and with or without TLS as KAFKA_SECURITY_PROTOCOL has it?`;
+      return `${broker} closes the connection; is it a broker's port, and one without TLS? trying again`;
     if (name === 'KafkaJSRequestTimeoutError')
       return `no answer to ${request} within 10 s; ${remedyOf(nameOf(error))}`;
     return `${says}; ${remedyOf(nameOf(error))}`;
