@@ -1,11 +1,13 @@
-/** What the demo costs: CPU and memory of each process, at rest and at work, and over a long history. */
-import type { ChildProcess } from 'node:child_process';
+/** What the demo costs: CPU and memory of each process at its own pace, and memory over a long history. */
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createTopic, type Figure, figure, fill, type Lab, start, stop, usage } from './measure';
-import { service } from './peers';
+import { compiled } from './install';
+import { checkCommitted, createHistory, createTopic, figure, start, stop } from './lab';
+import type { Cost, History, Lab } from './types';
 
 const SERVICES = {
   'kafka-producer': 'producer/producer',
@@ -14,114 +16,80 @@ const SERVICES = {
   consumer_batch_message: 'consumers/consumer_batchMessage',
 };
 
-export interface Cost {
-  process: string;
-  /** `idle`: no message comes. `at work`: one a second, as in the demo. */
-  state: 'idle' | 'at work';
-  /** In percent of one core. */
-  cpu: Figure;
-  /** Resident, in MB. */
-  memory: Figure;
-}
+const TICKS_A_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** Over `seconds` in each round. */
-export async function cost(lab: Lab, seconds: number): Promise<Cost[]> {
-  const results: Cost[] = [];
-  for (const [state, interval] of [
-    ['idle', 600_000],
-    ['at work', 1000],
-  ] as const) {
-    const topic = await createTopic(lab);
-    const environment = {
-      KAFKA_BROKERS: lab.broker.brokers,
-      KAFKA_TOPIC: topic,
-      SEND_INTERVAL_MS: String(interval),
-    };
-    const services = Object.entries(SERVICES).map(([name, entrypoint]): [string, ChildProcess] => [
-      name,
-      start(service(entrypoint), environment, 'ignore'),
-    ]);
-    const pids = new Map(services.map(([name, { pid }]) => [name, pid as number]));
-    for (const [name, pid] of Object.entries(lab.broker.pids)) pids.set(name, pid);
-    await sleep(10_000);
-    const samples = new Map(
-      [...pids.keys()].map((name) => [name, { cpu: [] as number[], memory: [] as number[] }]),
-    );
-    for (let round = 1; round <= lab.rounds; round++) {
-      const before = new Map([...pids].map(([name, pid]) => [name, usage(pid).cpu]));
-      const begin = performance.now();
-      await sleep(seconds * 1000);
-      const took = (performance.now() - begin) / 1000;
-      for (const [name, pid] of pids) {
-        const { cpu, memory } = usage(pid);
-        samples.get(name)?.cpu.push(((cpu - (before.get(name) as number)) / took) * 100);
-        samples.get(name)?.memory.push(memory);
-      }
-      lab.progress(`cost, round ${round} of ${lab.rounds}: ${state}`);
-    }
-    const sums = [...samples].filter(([name]) => name in SERVICES).map(([, sample]) => sample);
-    const total = (pick: 'cpu' | 'memory') =>
-      Array.from({ length: lab.rounds }, (_, n) =>
-        sums.reduce((sum, one) => sum + (one[pick][n] as number), 0),
-      );
-    samples.set('the four services', { cpu: total('cpu'), memory: total('memory') });
-    for (const [name, { cpu, memory }] of samples)
-      results.push({ process: name, state, cpu: figure(cpu), memory: figure(memory) });
-    for (const [, child] of services) await stop(child);
+/** One message a second, as in the demo, for ten seconds in each round. */
+export async function cost(lab: Lab): Promise<Cost[]> {
+  const environment = { KAFKA_BROKERS: lab.broker.brokers, KAFKA_TOPIC: await createTopic(lab) };
+  const services = Object.entries(SERVICES).map(([name, entrypoint]) => {
+    const child = start(compiled(entrypoint), environment);
+    child.stdout?.resume();
+    return { name, child, pid: child.pid as number };
+  });
+  const broker = Object.entries(lab.broker.pids).map(([name, pid]) => ({ name, pid }));
+  const processes = [...services, ...broker];
+  const rounds: { cpu: number; memory: number }[][] = [];
+  // What a start costs is over.
+  await sleep(10_000);
+  while (rounds.length < lab.rounds) {
+    const before = processes.map(({ pid }) => usage(pid));
+    const begin = performance.now();
+    await sleep(lab.short ? 2000 : 10_000);
+    const seconds = (performance.now() - begin) / 1000;
+    const round = processes.map(({ pid }, index) => {
+      const { cpu, memory } = usage(pid);
+      return { cpu: ((cpu - (before[index]?.cpu as number)) / seconds) * 100, memory };
+    });
+    const sum = (what: 'cpu' | 'memory') =>
+      round.slice(0, services.length).reduce((total, one) => total + one[what], 0);
+    rounds.push([...round, { cpu: sum('cpu'), memory: sum('memory') }]);
+    lab.progress(`cost, round ${rounds.length} of ${lab.rounds}`);
   }
-  return results;
+  for (const { child } of services) await stop(child);
+  return [...processes.map(({ name }) => name), 'the four services'].map((name, index) => {
+    const of = (what: 'cpu' | 'memory') => figure(rounds.map((round) => round[index]?.[what] as number));
+    return { process: name, cpu: of('cpu'), memory: of('memory') };
+  });
 }
 
-export interface History {
-  service: string;
-  /** As the history is replayed: how many messages so far, and the resident memory in MB. */
-  curve: { messages: number; memory: number }[];
-  messages: number;
-  seconds: number;
-}
-
-/** A history is replayed by a service whose heap is bounded as in its container; once, for its length. */
-export async function history(lab: Lab, messages: number): Promise<History[]> {
-  const topic = await createTopic(lab);
-  await fill(lab, topic, messages);
-  const results: History[] = [];
-  for (const [name, entrypoint, settings] of [
-    ['consumer_from_oldest', SERVICES.consumer_from_oldest, {}],
-    ['consumer_batch_message', SERVICES.consumer_batch_message, { BATCH_SIZE: '1000' }],
-  ] as const) {
+/** A history as each kind of consumer replays it, with a heap that is bounded as in its container. */
+export async function history(lab: Lab): Promise<History[]> {
+  const messages = lab.short ? 100_000 : 10_000_000;
+  const topic = await createHistory(lab, messages);
+  const rows: History[] = [];
+  for (const service of ['consumer_from_oldest', 'consumer_batch_message'] as const) {
     const group = randomUUID();
-    const environment = {
-      KAFKA_BROKERS: lab.broker.brokers,
-      KAFKA_TOPIC: topic,
-      GROUP_ID: group,
-      ...settings,
-    };
-    const child = start(service(entrypoint), environment);
-    const curve: History['curve'] = [];
-    let next = 0;
+    const environment = { KAFKA_BROKERS: lab.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: group };
+    const child = start(compiled(SERVICES[service]), { ...environment, BATCH_SIZE: '1000' });
+    const memory: number[] = [];
     let begin = 0;
     const done = new Promise<void>((resolve) => {
       createInterface(child.stdout as NodeJS.ReadableStream).on('line', (line) => {
         begin ||= performance.now();
-        const offset = Number(/, offsets? (?:\d+-)?(\d+), /.exec(line)?.[1] ?? -1);
-        if (offset + 1 >= next) {
-          curve.push({ messages: offset + 1, memory: usage(child.pid as number).memory });
-          next += messages / 20;
-        }
-        if (offset + 1 === messages) resolve();
+        const last = Number(/, offsets? (?:\d+-)?(\d+), /.exec(line)?.[1] ?? -1);
+        if (last >= (messages / 20) * memory.length) memory.push(usage(child.pid as number).memory);
+        if (last + 1 === messages) resolve();
       });
     });
-    await Promise.race([
-      done,
-      once(child, 'exit').then(() => Promise.reject(new Error(`${name} has ended`))),
-    ]);
+    const failed = once(child, 'exit').then(() => Promise.reject(new Error(`${service} has ended`)));
+    await Promise.race([done, failed]);
     const seconds = (performance.now() - begin) / 1000;
+    memory.push(usage(child.pid as number).memory);
     await stop(child);
-    const [committed] = await lab.admin.fetchOffsets({ groupId: group, topics: [topic] });
-    const offset = Number(committed?.partitions[0]?.offset);
-    if (offset !== messages) throw new Error(`${name} took ${messages} messages and committed ${offset}`);
-    results.push({ service: name, curve, messages, seconds });
-    lab.progress(`history: ${name} replayed ${messages} messages in ${seconds.toFixed(0)} s`);
+    await checkCommitted(lab, group, topic, messages);
+    rows.push({ service, messages, seconds, memory });
+    lab.progress(`history: ${service} replayed ${messages} messages in ${seconds.toFixed(0)} s`);
   }
-  return results;
+  return rows;
+}
+
+/** Of a running process: CPU seconds used so far, and resident memory in MB. Linux only. */
+export function usage(pid: number): { cpu: number; memory: number } {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND,
+    memory: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1000,
+  };
 }

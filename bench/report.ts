@@ -1,174 +1,138 @@
-/** The results as tables: in bench/results/results.md, and in the README between its marks. */
+/** The results for readers: all of them in docs/measured.md, and in the README what matters most. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Figure } from './measure';
-import type { Results } from './run';
-import type { Throughput } from './throughput';
+import type { Circumstances, Figure, Results, Throughput } from './types';
 
-const README = join(__dirname, '..', 'README.md');
+const ROOT = join(__dirname, '..');
+const US = 'this project';
 
-export function report(results: Results, folder: string): void {
-  const text = tables(results);
-  writeFileSync(join(folder, 'results.md'), `# Measured\n\n${text}`);
-  const readme = readFileSync(README, 'utf8');
-  const marked = /(<!-- bench -->\n).*(<!-- end of bench -->)/s;
+export function report(results: Results): void {
+  writeFileSync(join(ROOT, 'docs', 'measured.md'), `${measured(results).join('\n\n')}\n`);
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const marked = /(?<=<!-- bench -->\n).*(?=<!-- end of bench -->)/s;
   writeFileSync(
-    README,
-    readme.replace(marked, (_, begin, end) => `${begin}${headlines(results)}${end}`),
+    join(ROOT, 'README.md'),
+    readme.replace(marked, () => headlines(results)),
   );
 }
 
-/** What the README shows: the pictures, and the comparison with the others in short. */
-function headlines(results: Results): string {
-  const isShort = ({ partitions, mode, log }: { partitions: number; mode: string; log: boolean }) =>
-    partitions === 1 && !log && SHORT.includes(mode);
+function measured({ throughput, latency, start, cost, history }: Results): string[] {
   return [
-    results.throughput && picture('throughput', 'Messages a second, by client and by size of batch'),
-    throughputTable(results, isShort),
-    results.latency && picture('latency', 'Milliseconds from the tick to the line, by client and rate'),
-    latencyTable(results),
-    results.lag && picture('lag', 'One by one falls behind a rate that a batch keeps up with'),
-    results.start && picture('start', 'The parts of the start, in Docker and without it'),
-    results.history && picture('history', 'Memory stays as it is while ten million messages are replayed'),
-  ]
-    .filter(Boolean)
-    .join('\n\n')
-    .concat('\n');
-}
-
-const SHORT = ['one by one', 'batches of 1,000', 'read only'];
-
-function picture(name: string, words: string): string {
-  return `![${words}](bench/results/${name}.svg)`;
-}
-
-function tables(results: Results): string {
-  const { machine, versions = {}, measured = {}, missing = [] } = results;
-  const sections = [
-    [
-      `Machine: ${machine}.`,
-      `Versions: ${Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(', ')}.`,
-      `Measured: ${Object.entries(measured)
-        .map(([part, when]) => `${part} ${when}`)
-        .join('; ')}.`,
-      missing.length > 0 ? `Left out: ${missing.join('; ')}.` : 'Nothing was left out.',
-      'Each figure is the median, with the lowest and the highest in brackets.',
-    ].join('\n'),
-    titled(
-      'Throughput',
-      throughputTable(results, () => true),
+    '# Measured',
+    `By \`npm run bench\`. Each figure is the median of the rounds, with the lowest and the highest in brackets; a round
+measures everything once, in turn, on the same broker.`,
+    ...origins({ throughput, latency, start, cost, history }),
+    '## Throughput',
+    `A topic holds 2,000,000 messages of the demo's kind. Each client joins a group, parses each value as JSON, and commits:
+one by one, at most 100 messages are handled and not committed; of batches, one. The clock starts with the assignment.
+"With its log" prints the demo's line for each message or batch, too. "Read only" are tools that parse nothing and
+commit nothing: what the broker can give.`,
+    throughputTable(throughput?.rows),
+    '## Latency',
+    'In ms, from the tick of the producer to the line of the consumer.',
+    table(
+      ['messages a second', 'client', 'p50', 'p99', 'highest'],
+      latency?.rows.map(({ client, rate, p50, p99, max }) => [
+        count(rate),
+        client,
+        ...[p50, p99, max].map((ms) => show(ms, 1)),
+      ]),
     ),
-    titled('Latency, in ms from the tick to the line', latencyTable(results)),
-    titled('Lag at the end, in messages', lagTable(results)),
-    titled('Start and stop, in seconds', startTable(results)),
-    titled('Cost', costTable(results)),
-    titled('A long history', historyTable(results)),
-    titled('Where the time of batches of 1,000 goes', profileTable(results)),
+    '## Start and stop',
+    'In seconds, with everything built; each start is of a new topic.',
+    table(
+      ['where', 'part', 'seconds'],
+      start?.rows.map(({ where, part, seconds }) => [where, part, show(seconds, 2)]),
+    ),
+    '## Cost',
+    'At one message a second, as in the demo.',
+    table(
+      ['process', '% of a core', 'MB'],
+      cost?.rows.map(({ process, cpu, memory }) => [process, show(cpu, 1), show(memory, 0)]),
+    ),
+    '## A long history',
+    'Replayed once, for its length, with the heap of the containers; MB are of the whole process.',
+    table(
+      ['service', 'messages', 'seconds', 'MB at the first', 'at a tenth', 'at half', 'at the end', 'highest'],
+      history?.rows.map(({ service, messages, seconds, memory }) => {
+        const at = (part: number) => memory[Math.round(part * (memory.length - 1))] as number;
+        const samples = [at(0), at(0.1), at(0.5), at(1), Math.max(...memory)];
+        return [service, count(messages), count(seconds), ...samples.map(count)];
+      }),
+    ),
   ];
-  return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
 
-function titled(title: string, body: string | undefined): string | undefined {
-  return body && `## ${title}\n\n${body}`;
+/** What the parts have in common is said once. */
+function origins(results: Results): string[] {
+  const parts = new Map<string, string[]>();
+  for (const [part, { circumstances }] of Object.entries(results)) {
+    const said = describe(circumstances);
+    parts.set(said, [...(parts.get(said) ?? []), part]);
+  }
+  return [...parts].map(([said, names]) => `**${names.join(', ')}**: ${said}`);
 }
 
-function throughputTable({ throughput }: Results, filter: (row: Throughput) => boolean) {
-  if (!throughput) return undefined;
-  const best = (mode: string, partitions: number) =>
-    throughput.find(
+function describe({ date, rounds, machine, versions, missing }: Circumstances): string {
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const left = missing.length > 0 ? `Left out: ${missing.join('; ')}` : 'Nothing was left out';
+  return `${date}, ${rounds} rounds, on ${machine}; ${named.join(', ')}. ${left}.`;
+}
+
+function throughputTable(rows: readonly Throughput[] = []): string {
+  const ours = ({ mode, partitions }: Throughput) =>
+    rows.find(
       (row) =>
-        row.client === 'this project' && !row.log && row.mode === mode && row.partitions === partitions,
+        row.client === US &&
+        row.partitions === partitions &&
+        row.mode === (mode === 'read only' ? 'batches of 1,000' : mode),
     );
   return table(
     ['partitions', 'mode', 'client', 'messages a second', 'this project is'],
-    throughput.filter(filter).map((row) => {
-      const { partitions, mode, client, log, rate } = row;
-      const us = best(mode === 'read only' ? 'batches of 1,000' : mode, partitions);
-      const ratio = us && us !== row ? `${(us.rate.median / rate.median).toFixed(2)} ×` : '';
-      return [partitions, mode, log ? `${client}, log on` : client, show(rate, 0), ratio];
+    rows.map((row) => {
+      const us = ours(row);
+      const ratio = us && us !== row ? `${(us.rate.median / row.rate.median).toFixed(2)} ×` : '';
+      return [count(row.partitions), row.mode, row.client, show(row.rate, 0), ratio];
     }),
   );
 }
 
-function latencyTable({ latency }: Results) {
-  if (!latency) return undefined;
-  return table(
-    ['messages a second', 'client', 'p50', 'p99', 'highest'],
-    [...latency]
-      .sort((a, b) => a.rate - b.rate)
-      .map(({ client, rate, p50, p99, max }) => [rate, client, show(p50, 1), show(p99, 1), show(max, 1)]),
-  );
+function headlines({ throughput, latency, start, cost, history }: Results): string {
+  const answers: string[][] = [];
+  for (const { client, rate, p50, p99 } of latency?.rows ?? [])
+    if (client === US)
+      answers.push([
+        `from the tick to the line, at ${count(rate)} a second`,
+        `p50 ${show(p50, 1)} ms, p99 ${show(p99, 1)} ms`,
+      ]);
+  for (const { where, part, seconds } of start?.rows ?? [])
+    if (part === 'the whole start')
+      answers.push([`from the command to the first message, ${where}`, `${show(seconds, 1)} s`]);
+  for (const { process, cpu, memory } of cost?.rows.slice(-1) ?? [])
+    answers.push([
+      `${process}, at one message a second`,
+      `${show(cpu, 1)} % of a core, ${show(memory, 0)} MB`,
+    ]);
+  for (const { service, messages, seconds, memory } of history?.rows ?? [])
+    answers.push([
+      `${count(messages)} messages replayed by \`${service}\``,
+      `${count(seconds)} s, in at most ${count(Math.max(...memory))} MB`,
+    ]);
+  const rows = throughput?.rows.filter(({ partitions }) => partitions === 1);
+  return `${throughputTable(rows)}\n\n${table(['of this project', 'measured'], answers)}\n`;
 }
 
-function lagTable({ lag }: Results) {
-  if (!lag) return undefined;
-  return table(
-    ['messages a second', 'ms a call', 'consumer', 'messages not yet handled'],
-    [...lag]
-      .sort((a, b) => a.rate - b.rate || a.cost - b.cost)
-      .map(({ rate, cost, mode, final }) => [rate, cost, mode, show(final, 0)]),
-  );
-}
-
-function startTable({ start, processStart }: Results) {
-  if (!start) return undefined;
-  const rows = start.flatMap(({ where, parts }) =>
-    parts.map(({ part, seconds }) => [where, part, show(seconds, 2)]),
-  );
-  const processes = (processStart ?? []).map(({ service, seconds }) => [
-    'on a running broker',
-    `${service}: from the process to its first line`,
-    show(seconds, 2),
-  ]);
-  return table(['where', 'part', 'seconds'], [...rows, ...processes]);
-}
-
-function costTable({ cost }: Results) {
-  if (!cost) return undefined;
-  return table(
-    ['state', 'process', '% of a core', 'MB'],
-    cost.map(({ state, process, cpu, memory }) => [state, process, show(cpu, 2), show(memory, 0)]),
-  );
-}
-
-function historyTable({ history }: Results) {
-  if (!history) return undefined;
-  return table(
-    ['service', 'messages', 'seconds', 'MB at 1 %', 'MB at half', 'MB at the end', 'highest'],
-    history.map(({ service, messages, seconds, curve }) => {
-      const at = (part: number) =>
-        curve.find((sample) => sample.messages >= messages * part)?.memory.toFixed(0) ?? '';
-      const highest = Math.max(...curve.map(({ memory }) => memory)).toFixed(0);
-      return [
-        service,
-        messages.toLocaleString('en'),
-        seconds.toFixed(0),
-        at(0.01),
-        at(0.5),
-        curve.at(-1)?.memory.toFixed(0) ?? '',
-        highest,
-      ];
-    }),
-  );
-}
-
-function profileTable({ profile }: Results) {
-  if (!profile) return undefined;
-  return table(
-    ['what', '% of the run'],
-    profile.map(({ what, share }) => [what, share]),
-  );
-}
-
-function table(head: string[], rows: (string | number)[][]): string {
+function table(head: readonly string[], rows: readonly string[][] = []): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 function show({ median, low, high }: Figure, digits: number): string {
-  const [m, l, h] = [median, low, high].map((value) =>
-    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-  );
+  const [m, l, h] = [median, low, high].map((value) => number(value, digits));
   return `${m} (${l}–${h})`;
+}
+
+const count = (value: number) => number(value, 0);
+
+function number(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -1,130 +1,86 @@
 /** How long the demo takes from the command to the first message, in parts, and how long to stop. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { copyProject } from '../test/support/compose';
-import { createTopic, type Figure, figure, inTurn, type Lab, start, stop } from './measure';
-import { service } from './peers';
+import { buildAndRun, copyProject } from '../test/support/compose';
+import { figure, inTurn } from './lab';
+import type { Lab, Start } from './types';
 
 const ROOT = join(__dirname, '..');
 
-/** The parts of the start, in their order, each with the line that ends it. */
-const PARTS: [string, (service: string, line: string, seen: number) => boolean][] = [
-  ['ZooKeeper starts', (name) => name === 'zookeeper'],
-  ['Kafka is ready', (name, line) => name === 'kafka' && line.includes('Startup complete')],
-  ['first message sent', (name, line) => name === 'kafka-producer' && line.startsWith('Sent')],
+/** The parts of the start, in their order, each with the line that ends it; `sent` counts the producer's lines. */
+const PARTS: [string, (service: string, line: string, sent: number) => boolean][] = [
+  ['ZooKeeper starts', (service) => service === 'zookeeper'],
+  ['Kafka is ready', (service, line) => service === 'kafka' && line.includes('Startup complete')],
+  ['first message sent', (_, __, sent) => sent === 1],
+  ['a history of five', (_, __, sent) => sent === 5],
   [
-    'a history of five',
-    (name, line, seen) => name === 'kafka-producer' && line.startsWith('Sent') && seen === 5,
+    'first message received',
+    (service, line) => service.startsWith('consumer') && line.startsWith('Received'),
   ],
-  ['first message received', (name, line) => name.startsWith('consumer') && line.startsWith('Received')],
 ];
 
-export interface Start {
-  where: 'in Docker' | 'without Docker';
-  /** Seconds of each part; the last two: the whole start, and the stop. */
-  parts: { part: string; seconds: Figure }[];
-}
-
-export interface ProcessStart {
-  service: string;
-  /** From the start of the process to its first line, in seconds. */
-  seconds: Figure;
-}
-
-/** @param onMissing told why the start in Docker is left out, where it is */
-export async function starts(lab: Lab, onMissing: (why: string) => void): Promise<Start[]> {
+export async function starts(lab: Lab): Promise<Start[]> {
   const folder = copyProject();
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   symlinkSync(join(ROOT, 'local', 'jars'), join(folder, 'local', 'jars'));
   // Older than the packages that were installed for it: the script need not install them.
   utimesSync(join(folder, 'package-lock.json'), 0, 0);
   // A project of its own: the volumes of the user's demo stay as they are.
-  const environment = { COMPOSE_PROJECT_NAME: 'kafka-consumers-demo-bench', KAFKA_EXTERNAL_PORT: '19292' };
-  const compose = (...args: string[]) =>
-    spawnSync('docker', ['compose', ...args], {
-      cwd: folder,
-      env: { ...process.env, ...environment },
-      encoding: 'utf8',
-    });
-  const runs = new Map<Start['where'], () => Promise<number[]>>();
-  runs.set('without Docker', () => {
+  const settings = { COMPOSE_PROJECT_NAME: 'kafka-consumers-demo-bench', KAFKA_EXTERNAL_PORT: '19292' };
+  const docker = (...args: string[]) =>
+    spawnSync('docker', args, { cwd: folder, env: { ...process.env, ...settings }, encoding: 'utf8' });
+  const runs: { row: Pick<Start, 'where'>; measure: () => Promise<number[]> }[] = [];
+  const containers = docker('ps', '--all', '--format', '{{.Names}}');
+  if (containers.status !== 0) lab.missing.push('the start in Docker: no engine answers');
+  else if (containers.stdout.split('\n').includes('zookeeper'))
+    lab.missing.push('the start in Docker: the demo is there; docker compose down');
+  else {
+    docker('compose', 'build');
+    const measure = () => {
+      docker('compose', 'down', '--volumes');
+      return startAndStop(folder, settings);
+    };
+    runs.push({ row: { where: 'in Docker' }, measure });
+  }
+  const measure = () => {
     rmSync(join(folder, 'local', 'data'), { recursive: true, force: true });
     return startAndStop(folder, { DOCKER_HOST: 'unix:///nonexistent.sock' });
-  });
-  const taken = spawnSync('docker', ['ps', '--all', '--format', '{{.Names}}'], { encoding: 'utf8' });
-  if (taken.status !== 0) onMissing('no Docker Engine answers');
-  else if (taken.stdout.split('\n').includes('zookeeper')) onMissing('a demo is there: docker compose down');
-  else {
-    compose('build');
-    runs.set('in Docker', () => {
-      compose('down', '--volumes');
-      return startAndStop(folder, environment);
-    });
-  }
-  const results = await inTurn(lab, 'start', runs);
-  if (runs.has('in Docker')) compose('down', '--volumes', '--rmi', 'local');
+  };
+  runs.push({ row: { where: 'without Docker' }, measure });
+  const measured = await inTurn(lab, 'start, seconds', runs);
+  if (runs.length > 1) docker('compose', 'down', '--volumes', '--rmi', 'local');
   rmSync(folder, { recursive: true });
   const names = [...PARTS.map(([part]) => part), 'the whole start', 'the stop after Ctrl-C'];
-  return [...results].map(([where, all]) => ({
-    where: where as Start['where'],
-    parts: names.map((part, n) => ({ part, seconds: figure(all.map((seconds) => seconds[n] as number)) })),
-  }));
+  return measured.flatMap(({ row, results }) =>
+    names.map((part, index) => ({ ...row, part, seconds: figure(results.map((of) => of[index] as number)) })),
+  );
 }
 
-async function startAndStop(folder: string, environment: Record<string, string>): Promise<number[]> {
+/** Seconds of each part, then of the whole start and of the stop. */
+async function startAndStop(folder: string, settings: Record<string, string>): Promise<number[]> {
   const begin = performance.now();
-  const child = spawn(join(folder, 'buildAndRun.sh'), [], {
-    env: { ...process.env, NO_COLOR: '1', ...environment },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    detached: true,
-  });
-  const exit = once(child, 'exit');
+  const stack = buildAndRun(folder, [], settings);
   const times: number[] = [];
   let sent = 0;
   await new Promise<void>((resolve, reject) => {
-    exit.then(([code]) => reject(new Error(`buildAndRun.sh ended with exit code ${code}`)));
-    createInterface(child.stdout).on('line', (text) => {
-      const [, name = '', line = ''] = /^(\S+) +\| (.*)$/.exec(text) ?? [];
-      if (line.startsWith('Sent')) sent++;
-      while (PARTS[times.length]?.[1](name, line, sent)) times.push(performance.now());
+    stack.exit.then(({ code }) =>
+      reject(new Error(`buildAndRun.sh ended with exit code ${code}: ${stack.errors.join(' ')}`)),
+    );
+    createInterface(stack.child.stdout as NodeJS.ReadableStream).on('line', (text) => {
+      const [, service = '', line = ''] = /^(\S+) +\| (.*)$/.exec(text) ?? [];
+      if (service === 'kafka-producer' && line.startsWith('Sent')) sent++;
+      while (PARTS[times.length]?.[1](service, line, sent)) times.push(performance.now());
       if (times.length === PARTS.length) resolve();
     });
   });
   const stopping = performance.now();
-  process.kill(-(child.pid as number), 'SIGINT');
-  await exit;
+  await stack.pressCtrlC();
   const seconds = (from: number, to: number) => Math.round(to - from) / 1000;
   return [
-    ...times.map((time, n) => seconds(times[n - 1] ?? begin, time)),
+    ...times.map((time, index) => seconds(times[index - 1] ?? begin, time)),
     seconds(begin, times.at(-1) as number),
     seconds(stopping, performance.now()),
   ];
-}
-
-export async function processStarts(lab: Lab): Promise<ProcessStart[]> {
-  const topic = await createTopic(lab);
-  const environment = { KAFKA_BROKERS: lab.broker.brokers, KAFKA_TOPIC: topic };
-  const runs = new Map(
-    [
-      ['kafka-producer', 'producer/producer'],
-      ['consumer_from_oldest', 'consumers/consumer_fromOldest'],
-      ['consumer_from_newest', 'consumers/consumer_fromNewest'],
-      ['consumer_batch_message', 'consumers/consumer_batchMessage'],
-    ].map(([name, entrypoint]) => [
-      name as string,
-      async () => {
-        const begin = performance.now();
-        const child: ChildProcess = start(service(entrypoint as string), environment);
-        await once(child.stdout as NodeJS.ReadableStream, 'data');
-        const took = performance.now() - begin;
-        await stop(child);
-        return Math.round(took) / 1000;
-      },
-    ]),
-  );
-  const results = await inTurn(lab, 'process start', runs);
-  return [...results].map(([name, seconds]) => ({ service: name, seconds: figure(seconds) }));
 }

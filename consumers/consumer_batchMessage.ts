@@ -4,16 +4,17 @@
  * One call of the handler for many messages is what makes a batch cheap, say one write to a database. The
  * offsets of a batch are committed after the whole batch, so a consumer that dies gets all of it again.
  */
-import { batchConfig } from '../lib/config';
-import { consumeInBatches } from '../lib/consumer';
-import { describeBatch } from '../lib/message';
-import { print, runService, sleep } from '../lib/service';
+
+import { consumeInBatches } from '../lib/kafka/consume';
+import { describeBatch } from '../lib/message/message';
+import { print, runService, sleep } from '../lib/process/service';
+import { batchConfig } from '../lib/process/settings';
 
 runService(async (stopping) => {
   const config = batchConfig('consumer_batch_message', { autoOffsetReset: 'earliest' });
 
   await consumeInBatches(config, stopping, async (messages, ending) => {
-    print(describeBatch(messages, ending));
+    print(describeBatch(messages, ending, Date.now()));
     // Stands for the work: HANDLER_DELAY_MS for the whole batch.
     if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
   });

@@ -4,10 +4,11 @@
  * What makes it so is `earliest`: where a group without a committed offset starts. In this one line it differs
  * from consumer_fromNewest.ts. A group that has committed resumes there, whatever this line says.
  */
-import { consumerConfig } from '../lib/config';
-import { consume } from '../lib/consumer';
-import { describeReceived } from '../lib/message';
-import { print, runService, sleep } from '../lib/service';
+
+import { consume } from '../lib/kafka/consume';
+import { describeReceived } from '../lib/message/message';
+import { print, runService, sleep } from '../lib/process/service';
+import { consumerConfig } from '../lib/process/settings';
 
 runService(async (stopping) => {
   const config = consumerConfig('consumer_from_oldest', { autoOffsetReset: 'earliest' });

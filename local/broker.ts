@@ -23,6 +23,8 @@ export interface BrokerOptions {
   port?: number;
   /** The port that clients are told to dial, where it is not Kafka's own: a proxy's. */
   advertisedPort?: number;
+  /** Kafka's own, over those of the demo. */
+  properties?: Record<string, string | number | boolean>;
   onLine?: (service: 'zookeeper' | 'kafka', line: string) => void;
   /** Called before anything is started, with the means to end what then is: a start can be broken off. */
   onLaunch?: (ends: Pick<Broker, 'stop' | 'kill'>) => void;
@@ -101,6 +103,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     tickTime: 2000,
     'admin.enableServer': false,
   });
+  const advertised = String(
+    options.properties?.['advertised.listeners'] ?? `PLAINTEXT://localhost:${advertisedPort}`,
+  );
   const kafkaConfig = configure(dataDir, 'kafka.properties', {
     'broker.id': 1,
     'zookeeper.connect': `127.0.0.1:${zookeeperPort}`,
@@ -108,13 +113,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     'zookeeper.session.timeout.ms': 6000,
     'log.dirs': join(dataDir, 'kafka'),
     listeners: `PLAINTEXT://127.0.0.1:${port}`,
-    'advertised.listeners': `PLAINTEXT://localhost:${advertisedPort}`,
+    'advertised.listeners': advertised,
     'auto.create.topics.enable': false,
     'group.initial.rebalance.delay.ms': 0,
     'offsets.topic.num.partitions': 1,
     'offsets.topic.replication.factor': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
+    ...options.properties,
   });
 
   const java = (service: 'zookeeper' | 'kafka', memory: string, main: string, config: string) => {
@@ -141,7 +147,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   );
   const kafka = new Keeper(
     () => java('kafka', '512m', 'kafka.Kafka', kafkaConfig),
-    () => answers(port, METADATA_REQUEST, 'localhost'),
+    () => answers(port, METADATA_REQUEST, /(?<=\/\/)[^:]+/.exec(advertised)?.[0] ?? ''),
     options.restartOnFailure ?? false,
   );
   let over = false;

@@ -1,6 +1,6 @@
 /** The settings of a service without Docker: those of its Dockerfile, with the shell's and .env's over them. */
 import { readFileSync } from 'node:fs';
-import { type Environment, readEnvironment } from '../lib/config';
+import { type Environment, readEnvironment } from '../lib/process/settings';
 
 /** The variables of a Dockerfile's last ENV instruction, in the form NAME=value, without quotes or blanks. */
 export function dockerfileEnvironment(dockerfile: string): Record<string, string> {

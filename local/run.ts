@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { readEnvironment } from '../lib/config';
+import { readEnvironment } from '../lib/process/settings';
 import { type Broker, fetchKafka, startBroker } from './broker';
 import { serviceEnvironment } from './environment';
 

@@ -5,10 +5,11 @@
  * away the clock goes on ticking, and the messages wait in the outbox for their turn.
  */
 import { writeFileSync } from 'node:fs';
-import { producerConfig } from '../lib/config';
-import { describeSent, makeValue } from '../lib/message';
-import { Outbox, ticks } from '../lib/producer';
-import { print, runService } from '../lib/service';
+import { Outbox } from '../lib/kafka/outbox';
+import { describeSent, makeValue } from '../lib/message/message';
+import { print, runService } from '../lib/process/service';
+import { producerConfig } from '../lib/process/settings';
+import { ticks } from '../lib/process/ticks';
 
 /** So many messages are a history to replay, or to skip: now the consumers may start. */
 const HISTORY = 5;

@@ -1,59 +1,37 @@
-"""kafka-python at the same work: each value parsed, offsets committed after 100 messages or a batch."""
-import json
-import os
-import sys
-import time
+"""kafka-python, as its documentation has it: iterated over one by one, or polled for batches."""
+from itertools import islice
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 
-env = os.environ.get
-latency = env("BENCH_LATENCY")
-started = None
+import work
 
 
-class Clock(ConsumerRebalanceListener):
-    def on_partitions_assigned(self, assigned):
-        global started
-        started = started or time.perf_counter()
-
-    def on_partitions_revoked(self, revoked):
-        pass
+class Listener(ConsumerRebalanceListener):
+    on_partitions_assigned = staticmethod(work.start_clock)
+    on_partitions_revoked = staticmethod(lambda revoked: None)
 
 
 consumer = KafkaConsumer(
-    bootstrap_servers=env("KAFKA_BROKERS"),
-    group_id=env("GROUP_ID"),
-    auto_offset_reset="latest" if latency else "earliest",
+    bootstrap_servers=work.BROKERS,
+    group_id=work.GROUP,
+    auto_offset_reset=work.OFFSET_RESET,
     enable_auto_commit=False,
 )
-consumer.subscribe([env("KAFKA_TOPIC")], listener=Clock())
-
-if latency:
-    for message in consumer:
-        print(message.value.decode(), flush=True)
-
-total, seconds, size = int(env("BENCH_MESSAGES")), float(env("BENCH_SECONDS")), int(env("BENCH_BATCH") or 0)
-messages = 0
+consumer.subscribe([work.TOPIC], listener=Listener())
 
 
-def is_over():
-    return messages >= total or time.perf_counter() - started >= seconds
-
-
-if size:
-    while not messages or not is_over():
+def take(n):
+    if work.SIZE:
         # What poll gives is of any number of partitions, and at most so many messages.
-        for batch in consumer.poll(timeout_ms=1000, max_records=min(size, total - messages)).values():
-            for message in batch:
-                json.loads(message.value)
-            messages += len(batch)
-        consumer.commit()
-else:
+        for messages in consumer.poll(timeout_ms=1000, max_records=n).values():
+            for message in messages:
+                yield message.value
+    else:
+        for message in islice(consumer, n):
+            yield message.value
+
+
+if work.FOLLOW:
     for message in consumer:
-        json.loads(message.value)
-        messages += 1
-        if messages % 100 == 0:
-            consumer.commit()
-            if is_over():
-                break
-print(json.dumps({"messages": messages, "seconds": time.perf_counter() - started}), file=sys.stderr)
+        work.show(message.value)
+work.measure(take, consumer.commit)

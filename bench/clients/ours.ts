@@ -1,26 +1,27 @@
-/** This project's consumers as lib/ has them, with a handler that counts: what bench/clients/ has of its peers. */
-import { batchConfig } from '../../lib/config';
-import { consume, consumeInBatches } from '../../lib/consumer';
-import { describeBatch, describeReceived } from '../../lib/message';
-import { print } from '../../lib/service';
+/** This project's consumers as lib/ has them, with a handler that counts. */
+
+import { consume, consumeInBatches } from '../../lib/kafka/consume';
+import { describeBatch, describeReceived } from '../../lib/message/message';
+import { print } from '../../lib/process/service';
+import { batchConfig } from '../../lib/process/settings';
 
 const { BENCH_MESSAGES, BENCH_SECONDS, BENCH_BATCH, BENCH_LOG } = process.env;
 const stop = new AbortController();
-let assigned: number | undefined;
+let started: number | undefined;
 let ended = 0;
 let messages = 0;
 
 // The clock starts where the service says that it has its partitions.
 const write = process.stdout.write.bind(process.stdout);
 process.stdout.write = ((line: string) => {
-  if (line.startsWith('Starting at')) assigned ??= performance.now();
+  if (line.startsWith('Starting at')) started ??= performance.now();
   return write(line);
 }) as typeof process.stdout.write;
 
 function handled(count: number): void {
   messages += count;
   ended = performance.now();
-  const isOver = ended - (assigned as number) >= Number(BENCH_SECONDS) * 1000;
+  const isOver = ended - (started as number) >= Number(BENCH_SECONDS) * 1000;
   if (messages >= Number(BENCH_MESSAGES) || isOver) stop.abort();
 }
 
@@ -28,7 +29,7 @@ async function run(): Promise<void> {
   const config = batchConfig('bench', { autoOffsetReset: 'earliest' });
   if (BENCH_BATCH)
     await consumeInBatches(config, stop.signal, async (batch, ending) => {
-      if (BENCH_LOG) print(describeBatch(batch, ending));
+      if (BENCH_LOG) print(describeBatch(batch, ending, Date.now()));
       handled(batch.length);
     });
   else
@@ -36,7 +37,7 @@ async function run(): Promise<void> {
       if (BENCH_LOG) print(describeReceived(message, Date.now()));
       handled(1);
     });
-  console.error(JSON.stringify({ messages, seconds: (ended - (assigned as number)) / 1000 }));
+  console.error(JSON.stringify({ messages, seconds: (ended - (started as number)) / 1000 }));
   process.exit(0);
 }
 

@@ -1,7 +1,8 @@
 /** A consumer whose handler fails at offset 7, as somebody's own may. */
-import { consumerConfig } from '../../lib/config';
-import { consume } from '../../lib/consumer';
-import { print, runService } from '../../lib/service';
+
+import { consume } from '../../lib/kafka/consume';
+import { print, runService } from '../../lib/process/service';
+import { consumerConfig } from '../../lib/process/settings';
 
 runService((stopping) =>
   consume(

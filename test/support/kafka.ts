@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
-import type { KafkaError } from '../../lib/kafka';
+import type { KafkaError } from '../../lib/kafka/errors';
 import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
 import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';
+
+type Properties = BrokerOptions['properties'];
 
 export interface Record {
   partition: number;
@@ -35,8 +37,18 @@ export interface TestKafka {
  * Starts a broker before the tests of a file, and ends it, and what they left running, after them.
  *
  * @param proxied clients, told to dial the proxy, reach the broker through it
+ * @param admin with a client of the test's own: not where the broker can't be reached by its name
+ * @param properties Kafka's own, over those of the demo
  */
-export function useKafka({ proxied = false } = {}): TestKafka {
+export function useKafka({
+  proxied = false,
+  admin = true,
+  properties,
+}: {
+  proxied?: boolean;
+  admin?: boolean;
+  properties?: Properties | ((port: number) => Promise<Properties>);
+} = {}): TestKafka {
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const kafka = { broker: undefined as unknown as Broker } as TestKafka;
   let client: Kafka;
@@ -44,10 +56,15 @@ export function useKafka({ proxied = false } = {}): TestKafka {
 
   before(async () => {
     await fetchKafka();
-    const options: BrokerOptions = { dataDir, port: await freePort() };
+    const port = await freePort();
+    const options: BrokerOptions = {
+      dataDir,
+      port,
+      properties: typeof properties === 'function' ? await properties(port) : properties,
+    };
     if (proxied) {
       options.advertisedPort = await freePort();
-      kafka.proxy = await CuttingProxy.start(options.advertisedPort, options.port as number);
+      kafka.proxy = await CuttingProxy.start(options.advertisedPort, port);
     }
     kafka.broker = await startBroker(options);
     client = new Kafka({
@@ -57,6 +74,7 @@ export function useKafka({ proxied = false } = {}): TestKafka {
     });
     kafka.admin = client.admin();
     producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    if (!admin) return;
     await kafka.admin.connect();
     await producer.connect();
   });
@@ -73,7 +91,10 @@ export function useKafka({ proxied = false } = {}): TestKafka {
     const topic = `test-${randomUUID()}`;
     await until(`topic ${topic}`, async () => {
       try {
-        await kafka.admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+        await kafka.admin.createTopics({
+          topics: [{ topic, numPartitions, replicationFactor: 1 }],
+          waitForLeaders: true,
+        });
         return true;
       } catch (error) {
         // A broker that has only just started does not know the topics of the tests before, and at that kafkajs

@@ -42,10 +42,11 @@ export function chronological(lines: readonly string[]): string[] {
 }
 
 const SENT = /^Sent: (.*) \(partition (\d+), offset (\d+)\)$/;
-const ONE =
-  /^Received: (\{.*\}) \(partition (\d+), offset (\d+), (\d+ ms|\d+\.\d s|\d+ min|\d+ h|\d+ d) old\)$/;
-const BATCH =
-  /^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (full|waited|stopping)(?: (\d+) ms)?\)$/;
+const AGE = String.raw`(\d+ ms|\d+\.\d s|\d+ min|\d+ h|\d+ d) old|age unknown`;
+const ONE = new RegExp(String.raw`^Received: (\{.*\}) \(partition (\d+), offset (\d+), (?:${AGE})\)$`);
+const BATCH = new RegExp(
+  String.raw`^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (?:up to ${AGE}), (full|waited|stopping)(?: (\d+) ms)?\)$`,
+);
 const START = /^Starting at offset (\d+) \((earliest|latest), partition (\d+)\)$/;
 const RESUME = /^Resuming at offset (\d+) \(committed by group \S+, partition (\d+)\)$/;
 const SKIPPED = /^Skipped: .* \(partition (\d+), offset (\d+), [^)]*\)$/;
@@ -79,7 +80,7 @@ export function received(lines: readonly string[]): Received[] {
         first,
         last: Number(batch[6] ?? first),
         messages: Number(batch[3]),
-        ending: batch[7],
+        ending: batch[8],
       },
     ];
   });
@@ -100,7 +101,7 @@ export function ageOf(line: string): number | undefined {
 
 /** How long, in ms, the batch of a line waited for further messages. */
 export function waitedOf(line: string): number | undefined {
-  const waited = BATCH.exec(line)?.[8];
+  const waited = BATCH.exec(line)?.[9];
   return waited === undefined ? undefined : Number(waited);
 }
 

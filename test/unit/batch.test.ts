@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Batch } from '../../lib/batch';
+import { Batch } from '../../lib/handling/batch';
 
 test('a batch is full at its size', () => {
   const batch = new Batch<string>(2, 1000);

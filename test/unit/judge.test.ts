@@ -10,7 +10,7 @@ const producer = [0, 1, 2, 3].map((n) => `Sent: ${value(n)} (partition 0, offset
 const start = 'Starting at offset 0 (earliest, partition 0)';
 const one = (n: number) => `Received: ${value(n)} (partition 0, offset ${n}, 0.0 s old)`;
 const batch = (first: number, last: number) =>
-  `Received: [${value(first)},${value(last)}] (2 messages, partition 0, offsets ${first}-${last}, full)`;
+  `Received: [${value(first)},${value(last)}] (2 messages, partition 0, offsets ${first}-${last}, up to 2.0 s old, full)`;
 
 test('a message that no member of a group has handled is lost', () => {
   assert.equal(judge(records, producer, [[[start, one(0), one(1), one(3)]]]).lost, 1);

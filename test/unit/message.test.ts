@@ -8,11 +8,11 @@ import {
   type Message,
   makeValue,
   parse,
-} from '../../lib/message';
+} from '../../lib/message/message';
 
 const record = (value: Buffer | string | null) => ({
-  offset: '7',
-  timestamp: '1000',
+  offset: 7,
+  timestamp: 1000,
   value: typeof value === 'string' ? Buffer.from(value) : value,
 });
 const message = (offset: number): Message => ({
@@ -33,8 +33,8 @@ test('further keys of a message are kept, and shown in one line', () => {
   const shown = '{ "current_time": "2026-01-02 03:04:05", "big": 12345678901234567890 }';
   assert.equal(describeReceived(parsed, 1004), `Received: ${shown} (partition 2, offset 7, 4 ms old)`);
   assert.equal(
-    describeBatch([parsed], 'full'),
-    `Received: [${shown}] (1 message, partition 2, offset 7, full)`,
+    describeBatch([parsed], 'full', 1004),
+    `Received: [${shown}] (1 message, partition 2, offset 7, up to 4 ms old, full)`,
   );
 });
 
@@ -79,19 +79,25 @@ test('a received message shows its place and its age', () => {
   assert.equal(describeReceived(message(4), 9800), 'Received: {"n":4} (partition 0, offset 4, 9.8 s old)');
 });
 
-test('a batch shows at most ten messages, its offsets, and why it ended', () => {
+test('a message without a timestamp has no age', () => {
+  const timeless = { ...message(4), timestamp: undefined };
+  assert.equal(describeReceived(timeless, 9800), 'Received: {"n":4} (partition 0, offset 4, age unknown)');
+  assert.match(describeBatch([timeless], 'full', 9800), /offset 4, age unknown, full\)$/);
+});
+
+test('a batch shows at most ten messages, its offsets, the age of its oldest, and why it ended', () => {
   assert.equal(
-    describeBatch([message(8), message(9)], 'waited 3000 ms'),
-    'Received: [{"n":8},{"n":9}] (2 messages, partition 0, offsets 8-9, waited 3000 ms)',
+    describeBatch([{ ...message(8), timestamp: 500 }, message(9)], 'waited 3000 ms', 3000),
+    'Received: [{"n":8},{"n":9}] (2 messages, partition 0, offsets 8-9, up to 3.0 s old, waited 3000 ms)',
   );
   assert.equal(
-    describeBatch([message(8)], 'stopping'),
-    'Received: [{"n":8}] (1 message, partition 0, offset 8, stopping)',
+    describeBatch([message(8)], 'stopping', 4),
+    'Received: [{"n":8}] (1 message, partition 0, offset 8, up to 4 ms old, stopping)',
   );
   const twelve = Array.from({ length: 12 }, (_, n) => message(n));
   assert.match(
-    describeBatch(twelve, 'full'),
-    /\{"n":9\}, … 2 more\] \(12 messages, partition 0, offsets 0-11, full\)$/,
+    describeBatch(twelve, 'full', 0),
+    /\{"n":9\}, … 2 more\] \(12 messages, partition 0, offsets 0-11, up to 0 ms old, full\)$/,
   );
 });
 

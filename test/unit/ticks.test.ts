@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ticks } from '../../lib/producer';
+import { ticks } from '../../lib/process/ticks';
 
 test('ticks do not drift: each is a whole number of intervals after the first', async () => {
   const stop = new AbortController();

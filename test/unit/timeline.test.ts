@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { timeline } from '../../bench/timeline';
+import { timeline } from '../../tools/timeline';
 import { range } from '../support/log';
 
 const root = join(__dirname, '..', '..');
@@ -18,7 +18,7 @@ const start = (name: string, offset: number, from: string) =>
   `consumer_${name}  | Starting at offset ${offset} (${from}, partition 0)`;
 const batch = (first: number, last: number, ending: string) => {
   const values = range(first, last + 1).map(value);
-  return `consumer_batch_message  | Received: [${values}] (${values.length} messages, partition 0, offsets ${first}-${last}, ${ending})`;
+  return `consumer_batch_message  | Received: [${values}] (${values.length} messages, partition 0, offsets ${first}-${last}, up to 3.0 s old, ${ending})`;
 };
 /** A history of three, replayed and skipped, then two more. */
 const demo = [
@@ -45,12 +45,9 @@ function seconds(svg: string, service: string): number[] {
   return xs(row(svg, service)).map((x) => Math.round(((x - zero) / (one - zero)) * 10) / 10);
 }
 
-test('bench/timeline.svg is drawn from sample_consumer.log', () => {
+test('docs/timeline.svg is drawn from sample_consumer.log', () => {
   const drawn = timeline(read('sample_consumer.log').split('\n'));
-  assert.ok(
-    drawn === read('bench', 'timeline.svg'),
-    'bench/timeline.svg is of another log: npm run timeline',
-  );
+  assert.ok(drawn === read('docs', 'timeline.svg'), 'docs/timeline.svg is of another log: npm run timeline');
 });
 
 test('a message is a dot at the moment when it was sent, and another at each when it was received', () => {
@@ -115,7 +112,7 @@ test('colours in the log, and the order of its containers where Docker says the 
 
 test('a log without messages is an error of one line', () => {
   assert.throws(() => timeline(['kafka  | started', start('from_oldest', 0, 'earliest')]), /0 messages: .*;/);
-  const script = ['-r', 'ts-node/register/transpile-only', 'bench/timeline.ts', '-'];
+  const script = ['-r', 'ts-node/register/transpile-only', 'tools/timeline.ts', '-'];
   const { status, stdout, stderr } = spawnSync(process.execPath, script, { cwd: root, input: '' });
   assert.deepEqual([status, `${stdout}`], [1, '']);
   assert.match(`${stderr}`, /^The log has 0 messages: [^\n]+\n$/);

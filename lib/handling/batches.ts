@@ -1,0 +1,157 @@
+/** Each partition gathers a batch of its own; its offsets are committed once the whole batch is handled. */
+import { describeSkipped, type KafkaRecord, type Message, parse } from '../message/message';
+import { print } from '../process/service';
+import { Batch } from './batch';
+import type { Commits } from './commits';
+import type { Fetched, Worker } from './worker';
+
+/** @param ending why the batch ended: `full`, `waited N ms` or `stopping` */
+export type BatchHandler = (messages: Message[], ending: string) => Promise<void>;
+
+/** What a partition has of its own. */
+interface Gathering {
+  partition: number;
+  batch: Batch<Message>;
+  /** The offset after the last record taken, be it in the batch or skipped. */
+  next: number;
+  timer: NodeJS.Timeout | undefined;
+  /** Its place in the queue for the handler. */
+  turn: Promise<void> | undefined;
+}
+
+export class InBatches implements Worker {
+  private readonly partitions = new Map<number, Gathering>();
+  /** The call of the handler that is under way, and those behind it. */
+  private handling: Promise<void> = Promise.resolve();
+  /** Of the records being taken; none are, most of the time. */
+  private interrupted = () => false;
+  private isFinishing = false;
+  private isOver = false;
+
+  /**
+   * @param size the most messages of a batch
+   * @param waitMs the longest wait from a batch's first message, in ms
+   */
+  constructor(
+    private readonly commits: Commits,
+    private readonly size: number,
+    private readonly waitMs: number,
+    private readonly handle: BatchHandler,
+  ) {}
+
+  async take(partition: number, { records, end }: Fetched, interrupted: () => boolean) {
+    this.interrupted = interrupted;
+    const next = await this.gather(this.at(partition), records, interrupted);
+    this.interrupted = () => false;
+    if (next === undefined) this.pass(this.at(partition), end);
+    return next ?? end;
+  }
+
+  async finish(): Promise<void> {
+    this.isFinishing = true;
+    for (const gathering of this.partitions.values()) void this.hand(gathering);
+    await this.handling;
+  }
+
+  end(): void {
+    this.isOver = true;
+    for (const { timer } of this.partitions.values()) clearTimeout(timer);
+  }
+
+  /** Gives the offset of the first record that it leaves, or undefined where it takes all. */
+  private async gather(gathering: Gathering, records: Iterable<KafkaRecord>, interrupted: () => boolean) {
+    const { partition, batch } = gathering;
+    for (const record of records) {
+      if (batch.isFull) await this.hand(gathering);
+      if (interrupted() || batch.isFull) return record.offset;
+      const message = parse(partition, record);
+      if ('reason' in message) {
+        print(describeSkipped(partition, record, message.reason));
+        this.pass(gathering, record.offset + 1);
+        continue;
+      }
+      gathering.next = record.offset + 1;
+      batch.add(message, performance.now());
+      if (!batch.isFull) this.wait(gathering);
+    }
+    if (batch.isFull && !this.isOver) await this.hand(gathering);
+    return undefined;
+  }
+
+  /** Nothing before `next` is left to handle, but the batch in the making: it is committed with that one. */
+  private pass(gathering: Gathering, next: number): void {
+    if (gathering.next === next) return;
+    gathering.next = next;
+    // With none in the making, after the batches before it.
+    if (gathering.batch.isEmpty)
+      this.handling = this.handling.then(() => this.commits.handled(gathering.partition, next, 0));
+  }
+
+  private at(partition: number): Gathering {
+    let gathering = this.partitions.get(partition);
+    if (!gathering) {
+      const batch = new Batch<Message>(this.size, this.waitMs);
+      gathering = { partition, batch, next: 0, timer: undefined, turn: undefined };
+      this.partitions.set(partition, gathering);
+    }
+    return gathering;
+  }
+
+  /** One timer from the batch's first message on, unless its turn is to come anyway. */
+  private wait(gathering: Gathering): void {
+    const { batch } = gathering;
+    if (gathering.turn || gathering.timer || this.isOver) return;
+    gathering.timer = setTimeout(
+      () => {
+        gathering.timer = undefined;
+        // A timer may go off a little early: the batch decides.
+        if (batch.isFull || batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
+        else this.wait(gathering);
+      },
+      batch.isFull ? 1 : Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
+    );
+  }
+
+  /**
+   * Handles the partition's batch when its turn comes: one turn a partition, so that a busy one does not keep the
+   * others waiting. Until then it goes on gathering: a handler that is slower than the wait gets larger batches,
+   * not more of them.
+   */
+  private hand(gathering: Gathering): Promise<void> {
+    gathering.turn ??= this.takeTurn(gathering);
+    return gathering.turn;
+  }
+
+  private takeTurn(gathering: Gathering): Promise<void> {
+    const { commits } = this;
+    const { partition, batch } = gathering;
+    this.handling = this.handling.then(async () => {
+      // Without the commit of the batches before no further one: a member that the group has thrown out repeats
+      // these, not more.
+      await commits.settle(() => this.isOver || this.isFinishing || this.interrupted());
+      gathering.turn = undefined;
+      // Over: it comes again. Or empty, where a stop has it handed over.
+      if (this.isOver || batch.isEmpty) return;
+      clearTimeout(gathering.timer);
+      gathering.timer = undefined;
+      if (commits.uncommitted > 0 && !this.isFinishing) {
+        this.wait(gathering);
+        return;
+      }
+      const ending = this.ending(batch);
+      const messages = batch.take();
+      const { next } = gathering;
+      await this.handle(messages, ending);
+      commits.handled(partition, next, messages.length);
+      // Not waited for: while it is under way, the next batch gathers.
+      void commits.commit();
+    });
+    return this.handling;
+  }
+
+  private ending(batch: Batch<Message>): string {
+    if (batch.isFull) return 'full';
+    const now = performance.now();
+    return batch.dueIn(now) <= 0 ? `waited ${Math.round(batch.waited(now))} ms` : 'stopping';
+  }
+}

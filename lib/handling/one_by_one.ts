@@ -1,0 +1,34 @@
+/** Each message is handled by itself; offsets are committed after a second, or 100 messages. */
+import { describeSkipped, type Message, parse } from '../message/message';
+import { print } from '../process/service';
+import type { Commits } from './commits';
+import type { Fetched, Worker } from './worker';
+
+export type MessageHandler = (message: Message) => Promise<void>;
+
+export class OneByOne implements Worker {
+  constructor(
+    private readonly commits: Commits,
+    private readonly handle: MessageHandler,
+  ) {}
+
+  async take(partition: number, { records, end }: Fetched, interrupted: () => boolean) {
+    const { commits } = this;
+    let next: number | undefined;
+    for (const record of records) {
+      if (commits.isFull) await commits.settle(interrupted);
+      if (interrupted()) return record.offset;
+      const message = parse(partition, record);
+      if ('reason' in message) print(describeSkipped(partition, record, message.reason));
+      else await this.handle(message);
+      next = record.offset + 1;
+      commits.handled(partition, next, 1);
+    }
+    if (next !== end) commits.handled(partition, end, 0);
+    return end;
+  }
+
+  async finish(): Promise<void> {}
+
+  end(): void {}
+}

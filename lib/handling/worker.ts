@@ -1,0 +1,25 @@
+import type { KafkaRecord } from '../message/message';
+
+/** What one fetch has brought of a partition. */
+export interface Fetched {
+  records: Iterable<KafkaRecord>;
+  /** The offset after these: beyond the last record's where markers of transactions, or compacted ones, follow it. */
+  end: number;
+}
+
+/**
+ * What a consumer does with the records that it is given, in one generation of the group: a partition's records in
+ * order, one call of the handler at a time. It reports as handled only what is.
+ */
+export interface Worker {
+  /**
+   * Takes what was fetched until there is no more or `interrupted` says so.
+   *
+   * @returns the offset to go on at
+   */
+  take(partition: number, fetched: Fetched, interrupted: () => boolean): Promise<number>;
+  /** Handles what was taken. */
+  finish(): Promise<void>;
+  /** The generation is over: what was taken and is not handled comes again, to whoever has the partition now. */
+  end(): void;
+}

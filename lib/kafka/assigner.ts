@@ -1,0 +1,58 @@
+import type { Assigner, Cluster } from 'kafkajs';
+import type { KafkaConfig } from '../process/settings';
+import { AssignerProtocol } from './client';
+import { rootCause } from './errors';
+import { countPartitions } from './topic';
+import type { Trouble } from './trouble';
+
+const { MemberAssignment, MemberMetadata } = AssignerProtocol;
+const VERSION = 0;
+
+/**
+ * Deals the partitions of each topic in turn to those members that asked for that topic, as Kafka's own clients do.
+ * The assigner that comes with kafkajs knows the leader's topics only: members of one group with different topics get
+ * nothing, or nothing of theirs.
+ */
+export function assigner({ cluster }: { cluster: Cluster }, config: KafkaConfig, trouble: Trouble): Assigner {
+  const name = 'RoundRobinAssigner';
+
+  /** Of a topic that is not ours, kafkajs's cluster knows nothing, and must not: it would ask for it from then on. */
+  const count = async (topic: string): Promise<number> => {
+    if (topic === config.topic) return cluster.findTopicPartitionMetadata(topic).length;
+    try {
+      return await countPartitions(topic, config, trouble);
+    } catch (error) {
+      if (rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
+      throw error;
+    }
+  };
+
+  return {
+    name,
+    version: VERSION,
+    async assign({ members }) {
+      const subscribers = new Map<string, string[]>();
+      for (const { memberId, memberMetadata } of members)
+        for (const topic of MemberMetadata.decode(memberMetadata)?.topics ?? [])
+          subscribers.set(topic, [...(subscribers.get(topic) ?? []), memberId].sort());
+      const assignments = new Map(members.map(({ memberId }) => [memberId, {} as Record<string, number[]>]));
+      for (const [topic, ids] of subscribers)
+        for (let partition = 0, partitions = await count(topic); partition < partitions; partition++) {
+          const assignment = assignments.get(ids[partition % ids.length] as string);
+          if (assignment) assignment[topic] = [...(assignment[topic] ?? []), partition];
+        }
+      return [...assignments].map(([memberId, assignment]) => ({
+        memberId,
+        memberAssignment: MemberAssignment.encode({
+          version: VERSION,
+          assignment,
+          userData: Buffer.alloc(0),
+        }),
+      }));
+    },
+    protocol: ({ topics }) => ({
+      name,
+      metadata: MemberMetadata.encode({ version: VERSION, topics, userData: Buffer.alloc(0) }),
+    }),
+  };
+}

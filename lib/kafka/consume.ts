@@ -1,0 +1,34 @@
+/** What an entrypoint calls: a member of a consumer group that loses nothing, and hands its messages to a handler. */
+import { type BatchHandler, InBatches } from '../handling/batches';
+import type { Commits } from '../handling/commits';
+import { guard } from '../handling/handler';
+import { type MessageHandler, OneByOne } from '../handling/one_by_one';
+import type { BatchConfig, ConsumerConfig } from '../process/settings';
+import { Member } from './member';
+
+/**
+ * Hands each message to the handler, one by one, in order within each partition, at least once.
+ *
+ * @param stopping ends it: the message in hand is handled and committed, and the group left.
+ * @throws Error of one line for what trying again can't mend
+ */
+export function consume(
+  config: ConsumerConfig,
+  stopping: AbortSignal,
+  handle: MessageHandler,
+): Promise<void> {
+  const { guarded, failure } = guard(handle);
+  return new Member(config, stopping, (commits) => new OneByOne(commits, guarded), failure).run();
+}
+
+/** As consume, but the handler gets batches: of one partition, in order, of BATCH_SIZE messages at the most. */
+export function consumeInBatches(
+  config: BatchConfig,
+  stopping: AbortSignal,
+  handle: BatchHandler,
+): Promise<void> {
+  const { batchSize, batchWaitMs } = config;
+  const { guarded, failure } = guard(handle);
+  const makeWorker = (commits: Commits) => new InBatches(commits, batchSize, batchWaitMs, guarded);
+  return new Member(config, stopping, makeWorker, failure).run();
+}

@@ -1,0 +1,40 @@
+import type { KafkaConfig } from '../process/settings';
+import { createAdmin } from './client';
+import { rootCause } from './errors';
+import type { Trouble } from './trouble';
+
+/**
+ * Creates the topic where it is missing, with the broker's default number of replicas.
+ *
+ * @returns its number of partitions
+ */
+export async function ensureTopic(config: KafkaConfig, trouble: Trouble): Promise<number> {
+  const { topic, topicPartitions } = config;
+  try {
+    // A client that may not create topics can use those that are there.
+    return await countPartitions(topic, config, trouble);
+  } catch (error) {
+    if (rootCause(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+  }
+  const admin = createAdmin(config, trouble);
+  try {
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: topicPartitions }], waitForLeaders: true });
+  } finally {
+    await admin.disconnect();
+  }
+  return countPartitions(topic, config, trouble);
+}
+
+/** @throws UNKNOWN_TOPIC_OR_PARTITION where the topic is not there */
+export async function countPartitions(topic: string, config: KafkaConfig, trouble: Trouble): Promise<number> {
+  // A client of its own: one that has used a topic asks for it ever after, and for nothing else once it is deleted.
+  const admin = createAdmin(config, trouble);
+  try {
+    await admin.connect();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length ?? 0;
+  } finally {
+    await admin.disconnect();
+  }
+}

@@ -1,0 +1,197 @@
+import type { Outcome } from '../mend/requests';
+import { age } from '../message/message';
+import { print } from '../process/service';
+import { type KafkaError, nameOf, remedyOf, rootCause } from './errors';
+
+/** What keeps a service waiting for so long, in ms, is said: before that, much mends itself. */
+const PATIENCE_MS = 5000;
+/** What stays is said again after this time, in ms. */
+const SAID_AGAIN_MS = 60_000;
+/** An error that comes again within this time, in ms, is the same trouble: kafkajs's requests have 10 s, then 2 s. */
+const SAME_TROUBLE_MS = 20_000;
+
+/** Answers that are part of the work: the group is rebalanced, a message is refused, somebody else was quicker. */
+const NO_TROUBLE = [
+  'TOPIC_ALREADY_EXISTS',
+  'REBALANCE_IN_PROGRESS',
+  'MEMBER_ID_REQUIRED',
+  'MESSAGE_TOO_LARGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+];
+
+/** A request that fails, again and again. */
+interface Failing {
+  request: string;
+  broker: string;
+  error: KafkaError;
+  since: number;
+  last: number;
+  isSaid: boolean;
+}
+
+/**
+ * Knows what keeps a service from its work, and says so: when the broker is lost and when it is back, and of every
+ * request that has failed for 5 s what Kafka calls it. It hears how each request ended, whoever made it.
+ */
+export class Trouble {
+  private lostAt: number | undefined;
+  private readonly answered = new Map<string, number>();
+  private readonly failing = new Map<string, Failing>();
+  private heldSince: number | undefined;
+  /** When each cause was said last. */
+  private readonly said = new Map<string, number>();
+
+  /**
+   * @param bootstrap the addresses that the service was told to ask
+   * @param stopping once aborted, nothing is said any more: our own goodbye is no trouble.
+   */
+  constructor(
+    private readonly bootstrap: readonly string[],
+    private readonly stopping: AbortSignal,
+  ) {}
+
+  /** The broker is away. */
+  get isLost(): boolean {
+    return this.lostAt !== undefined;
+  }
+
+  /** Why the service does not get on; undefined where it does. */
+  get reason(): string | undefined {
+    if (this.isLost) return 'the broker is away';
+    const [latest] = [...this.failing.values()].sort((a, b) => b.last - a.last);
+    return latest && `${nameOf(latest.error)}: ${latest.error.message}`;
+  }
+
+  /** Takes the service's work to stand still: the broker is away, or something was said to hold it up. */
+  get isStanding(): boolean {
+    return this.isLost || this.heldSince !== undefined;
+  }
+
+  /** Hears how a request ended. */
+  hear({ broker, request, error, throttledMs }: Outcome): void {
+    const cause = error && rootCause(error);
+    // An error by Kafka's own name is an answer too. A connection alone is none: a proxy may stand before the broker.
+    if (cause ? cause.type !== undefined : request !== 'Connect') this.answer(broker);
+    if (cause && !NO_TROUBLE.includes(cause.type ?? '')) this.fail(broker, request, cause);
+    else if (throttledMs) this.fail(broker, request, throttled(throttledMs));
+    else this.succeed(broker, request);
+  }
+
+  /** Says it where the promise takes longer than 5 s, and nothing else is known to be the reason. */
+  async during<T>(name: string, says: string, promise: Promise<T>): Promise<T> {
+    const failing: Failing = {
+      request: name,
+      broker: '',
+      error: Object.assign(new Error(says), { type: name }),
+      since: Date.now(),
+      last: Number.POSITIVE_INFINITY,
+      isSaid: false,
+    };
+    const timer = setTimeout(() => {
+      if (this.failing.size > 0 || this.isLost) return;
+      this.failing.set(name, failing);
+      this.say(failing);
+    }, PATIENCE_MS);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.failing.delete(name);
+      this.checkGoingOn();
+    }
+  }
+
+  private answer(broker: string): void {
+    this.answered.set(broker, Date.now());
+    if (this.lostAt === undefined) return;
+    this.print(`Broker back after ${age(Date.now() - this.lostAt)}`);
+    this.lostAt = undefined;
+  }
+
+  private succeed(broker: string, request: string): void {
+    const now = Date.now();
+    const isWork = request === 'Fetch' || request === 'Produce';
+    for (const [key, one] of this.failing) {
+      // With the work under way again, what has not failed for a while was given up, or done by another broker.
+      const isOver = now - one.last > PATIENCE_MS && (isWork || one.request === request);
+      if (isOver || (one.broker === broker && one.request === request)) this.failing.delete(key);
+    }
+    this.checkGoingOn();
+  }
+
+  private fail(broker: string, request: string, error: KafkaError): void {
+    const now = Date.now();
+    const key = `${request} ${broker}`;
+    let failing = this.failing.get(key);
+    if (!failing || now - failing.last > SAME_TROUBLE_MS) {
+      failing = { request, broker, error, since: now, last: now, isSaid: false };
+      this.failing.set(key, failing);
+    }
+    failing.error = error;
+    failing.last = now;
+    if (this.isLost) return;
+    if (this.isAway(broker, error)) this.lose(error);
+    else if (now - failing.since >= PATIENCE_MS) this.say(failing);
+  }
+
+  /** Whether the error means that there is no broker to talk to; another that answers makes it something else. */
+  private isAway(broker: string, { name }: KafkaError): boolean {
+    const recent = (address: string) => Date.now() - (this.answered.get(address) ?? 0) < PATIENCE_MS;
+    const others = [...this.answered.keys()].filter((address) => address !== broker);
+    if (name === 'KafkaJSConnectionError') return !others.some(recent);
+    // One that answers others of our requests is slow, not away.
+    return name === 'KafkaJSRequestTimeoutError' && ![broker, ...others].some(recent);
+  }
+
+  private lose(error: KafkaError): void {
+    this.lostAt = Date.now();
+    const reason = error.message
+      .replace(/^Connection error: /, '')
+      .replace(/^Request .*/, 'no answer within 10 s');
+    this.print(`Broker lost: ${reason}; trying again until it is back`);
+  }
+
+  private say(failing: Failing): void {
+    const name = nameOf(failing.error);
+    failing.isSaid = true;
+    this.heldSince ??= failing.since;
+    if (Date.now() - (this.said.get(name) ?? Number.NEGATIVE_INFINITY) < SAID_AGAIN_MS) return;
+    this.said.set(name, Date.now());
+    this.print(`Held up: ${name}: ${this.describe(failing)}`);
+  }
+
+  private describe({ broker, request, error }: Failing): string {
+    const { name, message } = error;
+    const says = message.replace(/^Connection error: /, '');
+    if (name === 'KafkaJSConnectionError') {
+      if (this.answered.has(broker)) return `${says}; other brokers answer; trying again`;
+      // The best-known trap of Kafka in Docker: a client asks one address, and is sent on to another.
+      if (!this.bootstrap.includes(broker))
+        return `${this.bootstrap.join(', ')} was asked, and names ${broker} as the broker to talk to, which can't be reached from here (${says}); let advertised.listeners of the broker name an address that can`;
+      return `${says}; ${broker} can't be reached, others can; trying again`;
+    }
+    if (name === 'KafkaJSConnectionClosedError')
+      return `${broker} closes the connection; is it a broker's port, and with or without TLS as KAFKA_SECURITY_PROTOCOL has it?`;
+    if (name === 'KafkaJSRequestTimeoutError')
+      return `no answer to ${request} within 10 s; ${remedyOf(nameOf(error))}`;
+    return `${says}; ${remedyOf(nameOf(error))}`;
+  }
+
+  private checkGoingOn(): void {
+    if (this.heldSince === undefined || [...this.failing.values()].some(({ isSaid }) => isSaid)) return;
+    this.print(`Going on after ${age(Date.now() - this.heldSince)}`);
+    this.heldSince = undefined;
+    this.said.clear();
+  }
+
+  private print(line: string): void {
+    if (!this.stopping.aborted) print(line);
+  }
+}
+
+function throttled(ms: number): KafkaError {
+  return Object.assign(new Error(`Kafka has this client wait ${age(ms)}, for it is over its quota`), {
+    type: 'THROTTLED',
+  });
+}

@@ -1,0 +1,211 @@
+import type { Assigner, EachBatchPayload } from 'kafkajs';
+import type { FetchedBatch } from './records';
+
+/** This member's part in one generation of its group: worth something until the group is rebalanced, and no longer. */
+export interface Membership {
+  /** The partitions that are this member's. */
+  partitions: readonly number[];
+  /** Has the partition be fetched from the offset on. */
+  seek(partition: number, offset: number): void;
+  /** Commits the offsets, by partition; throws the broker's own error, at once where the generation is over. */
+  commit(offsets: ReadonlyMap<number, number>): Promise<void>;
+}
+
+/** What a member does with one generation. */
+export interface Life {
+  /** Decides where its partitions start, by `seek`: nothing is fetched before. */
+  begin(interrupted: () => boolean): Promise<void>;
+  /** Takes what was fetched, until `interrupted` says that the group is being rebalanced. */
+  take(batch: FetchedBatch, interrupted: () => boolean): Promise<void>;
+  /** A partition no longer has the offset to fetch: nothing more comes, and what was taken does not come again. */
+  outOfRange(): Promise<void>;
+  /** The generation is over: what was taken and is not committed comes again, to whoever has the partition now. */
+  end(): void;
+}
+
+export interface GroupMember {
+  /** Watches over a join, which may have to wait for other members. */
+  join<T>(join: Promise<T>): Promise<T>;
+  /** The group has been joined, and a generation begins. */
+  joined(membership: Membership): Life;
+  /** The broker does not know the topic: resolves once it is there (again). */
+  topicMissing(): Promise<void>;
+}
+
+/** Heartbeats, and with them the news of a rebalance, come at this interval, in ms, whatever else the member does. */
+const HEARTBEAT_MS = 1000;
+/** Before a request that met old metadata is made again, in ms. */
+const RETRY_MS = 200;
+
+const STALE_METADATA = [
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+];
+
+const members = new WeakMap<Assigner, GroupMember>();
+
+/** Tells the mended kafkajs whose life in the group a consumer is: the consumer that is made with this assigner. */
+export function belongsTo(member: GroupMember, assigner: Assigner): Assigner {
+  members.set(assigner, member);
+  return assigner;
+}
+
+/** The handler of a mended consumer: hands each batch to the generation that it was fetched in. */
+export async function toItsGeneration({ batch }: EachBatchPayload): Promise<void> {
+  await fetchedIn.get(batch)?.();
+}
+
+const fetchedIn = new WeakMap<object, () => Promise<void>>();
+
+/**
+ * Mends how a consumer of kafkajs lives in its group:
+ * - It asks anew for the offsets to start at after each join, and nobody can say it otherwise in time: with nothing
+ *   committed yet, `latest` is a later end each time, and what came in between is skipped
+ *   (https://github.com/tulios/kafkajs/issues/1453). Now the member decides, before the first fetch. It needs no pause
+ *   for that, after which kafkajs would sleep for the whole wait of a fetch.
+ * - What was fetched before a rebalance is handed over after it. Now it belongs to its generation, as do commits.
+ * - No heartbeats while a fetch waits: a member that a quota slows down is thrown out. Now they go on.
+ * - An offset that is no longer there: kafkajs commits the offset -1 or -2, and says nothing
+ *   (https://github.com/tulios/kafkajs/issues/1119). Now the member decides.
+ * - A new leader, or a topic that a starting broker does not know yet, makes it join anew, and with it the whole
+ *   group. Now it asks again.
+ */
+export function mendGroup(): void {
+  const group = require('kafkajs/src/consumer/consumerGroup').prototype;
+  const { joinAndSync, fetch, recoverFromFetch } = group;
+
+  group.joinAndSync = async function (this: ConsumerGroup) {
+    lives.get(this)?.end();
+    for (;;) {
+      lives.delete(this);
+      await memberOf(this).join(joinAndSync.call(this));
+      try {
+        await begin(this);
+        return;
+      } catch (error) {
+        const { type } = error as ProtocolError;
+        if (type === 'UNKNOWN_MEMBER_ID') this.memberId = null;
+        else if (!isRebalancing(error)) throw error;
+      }
+    }
+  };
+
+  group.fetch = async function (this: ConsumerGroup, nodeId: string) {
+    const life = lives.get(this);
+    const batches: FetchedBatch[] = await whileBeating(this, () => fetch.call(this, nodeId));
+    if (!life || life !== lives.get(this)) return [];
+    for (const batch of batches)
+      fetchedIn.set(batch, async () => {
+        if (life !== lives.get(this)) return;
+        await whileBeating(this, (interrupted) => life.take(batch, interrupted));
+      });
+    return batches;
+  };
+
+  group.recoverFromFetch = async function (this: ConsumerGroup, error: ProtocolError) {
+    if (error.name === 'KafkaJSOffsetOutOfRange') {
+      await lives.get(this)?.outOfRange();
+      await beginAnew(this);
+    } else if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      lives.get(this)?.end();
+      await memberOf(this).topicMissing();
+      await this.cluster.refreshMetadata();
+      await beginAnew(this);
+    } else if (STALE_METADATA.includes(error.type ?? '')) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await this.cluster.refreshMetadata();
+    } else await recoverFromFetch.call(this, error);
+  };
+}
+
+const lives = new WeakMap<ConsumerGroup, Life>();
+
+function memberOf(group: ConsumerGroup): GroupMember {
+  return members.get(group.assigners[0] as Assigner) as GroupMember;
+}
+
+async function beginAnew(group: ConsumerGroup): Promise<void> {
+  lives.get(group)?.end();
+  group.offsetManager.clearAllOffsets();
+  await begin(group);
+}
+
+async function begin(group: ConsumerGroup): Promise<void> {
+  const life = memberOf(group).joined(membership(group));
+  lives.set(group, life);
+  await whileBeating(group, (interrupted) => life.begin(interrupted));
+}
+
+/** Holds on to kafkajs's offsets of this generation: after a rebalance it is another object, and this one of no effect. */
+function membership({ offsetManager, subscriptionState }: ConsumerGroup): Membership {
+  const { topic, partitions } = subscriptionState.assigned()[0] ?? { topic: '', partitions: [] };
+  return {
+    partitions,
+    seek: (partition, offset) => {
+      for (const offsets of [offsetManager.committedOffsets(), offsetManager.resolvedOffsets])
+        Object.assign(offsets[topic] ?? {}, { [partition]: String(offset) });
+    },
+    commit: (offsets) =>
+      offsetManager.commitOffsets({
+        topics: [
+          {
+            topic,
+            partitions: [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) })),
+          },
+        ],
+      }),
+  };
+}
+
+/** Sends heartbeats while the work goes on. @throws the error of a heartbeat, once the work has ended */
+async function whileBeating<T>(
+  group: ConsumerGroup,
+  work: (interrupted: () => boolean) => Promise<T>,
+): Promise<T> {
+  const life = lives.get(group);
+  // kafkajs joins anew by itself within some of its fetches: that generation's heartbeats are no longer ours.
+  const isOurs = () => life === lives.get(group);
+  let trouble: unknown;
+  const heart = setInterval(() => {
+    if (!isOurs()) return;
+    group.heartbeat({ interval: HEARTBEAT_MS / 2 }).catch((error) => {
+      trouble ??= error;
+    });
+  }, HEARTBEAT_MS);
+  try {
+    const result = await work(() => trouble !== undefined);
+    if (trouble !== undefined && isOurs()) throw trouble;
+    return result;
+  } finally {
+    clearInterval(heart);
+  }
+}
+
+function isRebalancing(error: unknown): boolean {
+  return require('kafkajs/src/errors').isRebalancing(error);
+}
+
+type ProtocolError = Error & { type?: string };
+
+interface Assigned {
+  topic: string;
+  partitions: number[];
+}
+
+interface ConsumerGroup {
+  assigners: Assigner[];
+  memberId: string | null;
+  cluster: { refreshMetadata(): Promise<void> };
+  subscriptionState: { assigned(): Assigned[] };
+  offsetManager: OffsetManager;
+  heartbeat(options: { interval: number }): Promise<void>;
+}
+
+interface OffsetManager {
+  committedOffsets(): Record<string, Record<number, string>>;
+  resolvedOffsets: Record<string, Record<number, string>>;
+  clearAllOffsets(): void;
+  commitOffsets(offsets: { topics: unknown[] }): Promise<void>;
+}

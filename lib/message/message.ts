@@ -1,0 +1,122 @@
+/** The messages of the demo: made, parsed, described. Pure functions. */
+import { isUtf8 } from 'node:buffer';
+
+/** A message as it was read from the topic. */
+export interface Message {
+  /** The value: JSON, as it came. It may hold line breaks and control characters, so it is printed by `describe…`. */
+  text: string;
+  partition: number;
+  offset: number;
+  /** The record's timestamp, in ms since 1970: the moment at which the producer ticked. Undefined: it has none. */
+  timestamp: number | undefined;
+}
+
+/** A record as it is in the topic: of its fields, those that matter here. */
+export interface KafkaRecord {
+  offset: number;
+  /** In ms since 1970; undefined where it has none. */
+  timestamp: number | undefined;
+  value: Buffer | null;
+}
+
+/** A batch lists at most this many messages; of further ones it says how many there are. */
+const LISTED = 10;
+/** A skipped value is shown up to this many characters. */
+const SHOWN = 60;
+
+const TIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/;
+
+/** The value of a new message: the time in the process's own time zone (TZ). */
+export function makeValue(time: Date): string {
+  const two = (number: number) => String(number).padStart(2, '0');
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  return JSON.stringify({ current_time: `${day} ${clock}` });
+}
+
+/** The record as a message, or, where its value is none, why not. */
+export function parse(partition: number, record: KafkaRecord): Message | { reason: string } {
+  if (record.value === null) return { reason: 'no value' };
+  if (record.value.length === 0) return { reason: 'empty value' };
+  const value = record.value.toString();
+  // A replacement character: either the value's own, or the decoder's mark for what is no UTF-8.
+  if (value.includes('\uFFFD') && !isUtf8(record.value)) return { reason: 'not UTF-8' };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    return { reason: 'not JSON' };
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    return { reason: 'not a JSON object' };
+  const time = (parsed as Record<string, unknown>).current_time;
+  if (typeof time !== 'string' || !TIME.test(time))
+    return { reason: 'no current_time of the form YYYY-MM-DD HH:MM:SS' };
+  return { text: value, partition, offset: record.offset, timestamp: record.timestamp };
+}
+
+export function describeSent(value: string, partition: number, offset: number): string {
+  return `Sent: ${value} (partition ${partition}, offset ${offset})`;
+}
+
+/** @param reason what the broker calls it, and what to do */
+export function describeRefused(value: string, partition: number, reason: string): string {
+  return `Refused: ${printable(value)} (partition ${partition}, ${reason})`;
+}
+
+/** @param now in ms since 1970, as is the record's timestamp. */
+export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): string {
+  const old = timestamp === undefined ? 'age unknown' : `${age(now - timestamp)} old`;
+  return `Received: ${printable(text)} (partition ${partition}, offset ${offset}, ${old})`;
+}
+
+/**
+ * @param ending why the batch ended: `full`, `waited N ms` or `stopping`.
+ * @param now in ms since 1970: the age of the oldest message is what the batch costs in time.
+ */
+export function describeBatch(messages: readonly Message[], ending: string, now: number): string {
+  const first = messages[0] as Message;
+  const last = messages[messages.length - 1] as Message;
+  const listed = messages.slice(0, LISTED).map(({ text }) => printable(text));
+  const more = messages.length > LISTED ? `, … ${messages.length - LISTED} more` : '';
+  const count = messages.length === 1 ? '1 message' : `${messages.length} messages`;
+  const offsets = messages.length === 1 ? `offset ${first.offset}` : `offsets ${first.offset}-${last.offset}`;
+  const oldest = messages.reduce(
+    (min, { timestamp }) => Math.min(min, timestamp ?? min),
+    Number.POSITIVE_INFINITY,
+  );
+  const old = oldest === Number.POSITIVE_INFINITY ? 'age unknown' : `up to ${age(now - oldest)} old`;
+  return `Received: [${listed.join(',')}${more}] (${count}, partition ${first.partition}, ${offsets}, ${old}, ${ending})`;
+}
+
+export function describeSkipped(partition: number, record: KafkaRecord, reason: string): string {
+  // Four bytes are the longest character: enough is decoded, and a large value costs no more than a small one.
+  const start = record.value?.subarray(0, SHOWN * 4).toString() ?? 'null';
+  const shown = [...start].slice(0, SHOWN).join('');
+  const cut = shown.length < start.length || (record.value?.length ?? 0) > SHOWN * 4 ? '…' : '';
+  return `Skipped: ${escapeControls(shown)}${cut} (partition ${partition}, offset ${record.offset}, ${reason})`;
+}
+
+/** A span of time in one unit, rounded down: `4 ms`, `9.8 s`, `12 min`, `3 h`, `2 d`; never below 0. */
+export function age(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.floor(ms))} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+// In valid JSON, tab and line breaks stand between tokens only, and any other control character within a
+// string only: so a space for the ones and \uXXXX for the others leave the same JSON, in one line.
+function printable(json: string): string {
+  return escapeControls(json.replace(/[\t\n\r]+/g, ' '));
+}
+
+/** Control characters, and those that turn the direction of writing, as \uXXXX: no value moves the terminal. */
+function escapeControls(value: string): string {
+  return value.replace(
+    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,29 @@
+/** Kafka's own command-line tools, from the jars of the broker. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const JARS = join(__dirname, '..', '..', 'local', 'jars', '*');
+
+const CLASSES = {
+  'kafka-configs': 'kafka.admin.ConfigCommand',
+  'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
+  'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',
+};
+
+/** Runs one of them, and gives what it prints. */
+export async function kafkaTool(
+  name: keyof typeof CLASSES,
+  brokers: string,
+  ...args: string[]
+): Promise<string> {
+  const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', JARS];
+  const { stdout } = await promisify(execFile)('java', [
+    ...flags,
+    CLASSES[name],
+    '--bootstrap-server',
+    brokers,
+    ...args,
+  ]);
+  return stdout;
+}

@@ -1,0 +1,155 @@
+/** What the workers do with slow handlers and refused commits; the real broker comes in test/integration. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InBatches } from '../../lib/handling/batches';
+import { Commits } from '../../lib/handling/commits';
+import { OneByOne } from '../../lib/handling/one_by_one';
+import { sleep } from '../../lib/process/service';
+import { until } from '../support/service';
+
+const never = () => false;
+
+/** The records from one offset up to, not including, another. */
+function fetched(from: number, end: number) {
+  const value = Buffer.from('{"current_time":"2026-01-02 03:04:05"}');
+  const records = Array.from({ length: end - from }, (_, n) => ({ offset: from + n, timestamp: 0, value }));
+  return { records, end };
+}
+
+function inBatches(size: number, waitMs: number, delayMs: number, send = async () => {}) {
+  const calls: { partition: number; first: number; messages: number; ending: string }[] = [];
+  const commits = new Commits(send);
+  const worker = new InBatches(commits, size, waitMs, async (messages, ending) => {
+    const [{ partition, offset }] = messages as [(typeof messages)[0]];
+    calls.push({ partition, first: offset, messages: messages.length, ending });
+    await sleep(delayMs);
+  });
+  return { commits, worker, calls };
+}
+
+test('with a slow handler, the partitions take turns, and each batch has waited at least as long as it must', async () => {
+  const { worker, calls } = inBatches(1000, 60, 50);
+  for (let n = 0; calls.length < 16; n++) {
+    for (const partition of [0, 1, 2, 3]) await worker.take(partition, fetched(n, n + 1), never);
+    await sleep(2);
+  }
+  const turns = calls.map(({ partition }) => partition);
+  for (const from of [0, 4, 8, 12]) assert.deepEqual(turns.slice(from, from + 4).sort(), [0, 1, 2, 3]);
+  for (const { ending } of calls) assert.ok(Number(/waited (\d+) ms/.exec(ending)?.[1]) >= 60, ending);
+  worker.end();
+});
+
+test('while a commit is refused no further batch is handled, of any partition; then all are, once', async () => {
+  let refused = true;
+  let refusals = 0;
+  const { worker, calls } = inBatches(2, 20, 0, async () => {
+    if (refused) throw new Error(`refused ${++refusals}`);
+  });
+  await worker.take(0, fetched(0, 2), never);
+  await until('the refusal', () => refusals > 0);
+  for (const partition of [0, 1, 2]) await worker.take(partition, fetched(2, 3), never);
+  await sleep(100);
+  assert.equal(calls.length, 1);
+  refused = false;
+  await until('the others', () => calls.length === 4);
+  assert.deepEqual(
+    calls
+      .slice(1)
+      .map(({ partition }) => partition)
+      .sort(),
+    [0, 1, 2],
+  );
+});
+
+test('records whose batch cannot be committed are left, not pressed into it', async () => {
+  let interrupted = false;
+  let refused = true;
+  const { worker, calls } = inBatches(2, 60_000, 0, async () => {
+    if (refused) throw new Error('refused');
+  });
+  await worker.take(0, fetched(0, 2), never);
+  setTimeout(() => {
+    interrupted = true;
+  }, 50);
+  assert.equal(
+    await worker.take(0, fetched(2, 8), () => interrupted),
+    4,
+    'those after the full batch were not taken',
+  );
+  assert.equal(calls.length, 1);
+  refused = false;
+  // At once: it is full, whatever it still might wait.
+  await until('the batch that was full', () => calls.length === 2, 10_000);
+  assert.deepEqual(calls[1], { partition: 0, first: 2, messages: 2, ending: 'full' });
+});
+
+test('the next batch gathers while the commit of the one before is under way, and is handled after it', async () => {
+  let acknowledge = () => {};
+  const { worker, calls } = inBatches(
+    2,
+    60_000,
+    0,
+    () => new Promise<void>((resolve) => (acknowledge = resolve)),
+  );
+  let taken = false;
+  const taking = worker.take(0, fetched(0, 4), never).then(() => {
+    taken = true;
+  });
+  await until('the first batch', () => calls.length === 1);
+  await sleep(50);
+  assert.equal(calls.length, 1);
+  assert.equal(taken, false);
+  acknowledge();
+  await taking;
+  assert.equal(calls.length, 2);
+  acknowledge();
+});
+
+test('what is behind the last record is committed, and with a batch in the making, after that batch', async () => {
+  const { worker, commits } = inBatches(10, 30, 0);
+  const sent: number[] = [];
+  const original = commits.handled.bind(commits);
+  commits.handled = (partition, next, messages) => {
+    sent.push(next);
+    original(partition, next, messages);
+  };
+  await worker.take(0, { records: [], end: 7 }, never);
+  await until('the end of a log of markers', () => sent.includes(7));
+  await worker.take(0, { records: fetched(7, 9).records, end: 12 }, never);
+  assert.deepEqual(sent, [7]);
+  await until('the batch, and the end behind it', () => sent.includes(12));
+  assert.deepEqual(sent, [7, 12]);
+});
+
+test('once the generation is over a batch in the making is dropped, and its turn is no longer taken', async () => {
+  const { worker, calls } = inBatches(10, 20, 0);
+  await worker.take(0, fetched(0, 3), never);
+  worker.end();
+  await sleep(60);
+  assert.deepEqual(calls, []);
+});
+
+test('one by one, at most a hundred messages are handled while a commit is not acknowledged', async () => {
+  let acknowledge = () => {};
+  const commits = new Commits(() => new Promise<void>((resolve) => (acknowledge = resolve)));
+  let handled = 0;
+  const worker = new OneByOne(commits, async () => void handled++);
+  const taken = worker.take(0, fetched(0, 300), never);
+  await sleep(100);
+  assert.equal(handled, 100);
+  const acknowledging = setInterval(() => acknowledge(), 5);
+  assert.equal(await taken, 300);
+  clearInterval(acknowledging);
+  commits.end();
+});
+
+test('one by one, an interruption leaves the records that come after, and a log that ends with markers has no lag', async () => {
+  const sent: (number | undefined)[] = [];
+  const commits = new Commits(async (offsets) => void sent.push(offsets.get(0)));
+  const worker = new OneByOne(commits, async () => {});
+  let calls = 0;
+  assert.equal(await worker.take(0, fetched(0, 5), () => ++calls > 3), 3);
+  assert.equal(await worker.take(0, { records: fetched(3, 5).records, end: 9 }, never), 9);
+  await commits.commit();
+  assert.deepEqual(sent, [9]);
+});
