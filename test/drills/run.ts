@@ -6,7 +6,7 @@
  * Each lab is a stack of its own; they take the drills in turn. It ends with a table; all the drills in their full
  * form write it to docs/drills.md, and its sums to the README.
  */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import { demand, Lab, type Outcome } from './lab';
 const ROOT = join(__dirname, '..', '..');
 const TABLE = join(ROOT, 'docs', 'drills.md');
 const README = join(ROOT, 'README.md');
+const LOGS = join(tmpdir(), 'kafka-consumers-demo-drills');
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -51,7 +52,6 @@ async function main(): Promise<void> {
     due.length = 0;
     closeAll().finally(() => process.exit(130));
   });
-  const logs = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-drills-'));
   let failures = 0;
 
   const work = async (lab: Lab) => {
@@ -71,10 +71,11 @@ async function main(): Promise<void> {
         report(line(outcome));
       } catch (error) {
         failures++;
-        const file = join(logs, `${drill.name}-${run}.log`);
+        const file = join(LOGS, `${drill.name}-${run}.log`);
         // Of a command that failed, what it said last is the reason.
         const reason = (error as Error).message.trim().split('\n').at(-1);
         report(`FAILED in lab ${lab.number}: ${reason}; its logs: ${file}`);
+        mkdirSync(LOGS, { recursive: true });
         await lab.saveLogs(file);
         await lab.reset();
       }
