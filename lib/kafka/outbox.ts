@@ -166,7 +166,7 @@ export class Outbox {
   private done(messages: Waiting[]): void {
     const done = new Set(messages);
     this.waiting = this.waiting.filter((one) => !done.has(one));
-    this.isFull = false;
+    if (this.waiting.length === 0) this.isFull = false;
   }
 
   /** Gives the offset of the first of the messages. */

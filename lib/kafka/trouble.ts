@@ -179,7 +179,8 @@ export class Trouble {
   }
 
   private checkGoingOn(): void {
-    if (this.heldSince === undefined || [...this.failing.values()].some(({ isSaid }) => isSaid)) return;
+    if (this.heldSince === undefined || this.isLost) return;
+    if ([...this.failing.values()].some(({ isSaid }) => isSaid)) return;
     this.print(`Going on after ${age(Date.now() - this.heldSince)}`);
     this.heldSince = undefined;
     this.said.clear();
