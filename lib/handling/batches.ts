@@ -14,6 +14,8 @@ interface Gathering {
   batch: Batch<Message>;
   /** The offset after the last record taken, be it in the batch or skipped. */
   next: number;
+  /** The offset after the last skipped record, while that waits for the batches before it: to be committed with these. */
+  passed: number | undefined;
   timer: NodeJS.Timeout | undefined;
   /** Its place in the queue for the handler. */
   turn: Promise<void> | undefined;
@@ -66,7 +68,7 @@ export class InBatches implements Worker {
       if (interrupted() || batch.isFull) return record.offset;
       const message = parse(partition, record);
       if ('reason' in message) {
-        print(describeSkipped(partition, record, message.reason));
+        await print(describeSkipped(partition, record, message.reason));
         this.pass(gathering, record.offset + 1);
         continue;
       }
@@ -82,16 +84,21 @@ export class InBatches implements Worker {
   private pass(gathering: Gathering, next: number): void {
     if (gathering.next === next) return;
     gathering.next = next;
-    // With none in the making, after the batches before it.
-    if (gathering.batch.isEmpty)
-      this.handling = this.handling.then(() => this.commits.handled(gathering.partition, next, 0));
+    if (!gathering.batch.isEmpty) return;
+    // With none in the making, after the batches before it. Of many in a row one waits for all.
+    if (gathering.passed === undefined)
+      this.handling = this.handling.then(() => {
+        this.commits.handled(gathering.partition, gathering.passed as number, 0);
+        gathering.passed = undefined;
+      });
+    gathering.passed = next;
   }
 
   private at(partition: number): Gathering {
     let gathering = this.partitions.get(partition);
     if (!gathering) {
       const batch = new Batch<Message>(this.size, this.waitMs);
-      gathering = { partition, batch, next: 0, timer: undefined, turn: undefined };
+      gathering = { partition, batch, next: 0, passed: undefined, timer: undefined, turn: undefined };
       this.partitions.set(partition, gathering);
     }
     return gathering;

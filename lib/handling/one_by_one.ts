@@ -19,7 +19,7 @@ export class OneByOne implements Worker {
       if (commits.isFull) await commits.settle(interrupted);
       if (interrupted()) return record.offset;
       const message = parse(partition, record);
-      if ('reason' in message) print(describeSkipped(partition, record, message.reason));
+      if ('reason' in message) await print(describeSkipped(partition, record, message.reason));
       else await this.handle(message);
       next = record.offset + 1;
       commits.handled(partition, next, 1);

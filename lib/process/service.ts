@@ -6,9 +6,20 @@ import closeWithGrace from 'close-with-grace';
 /** How long a stop may take, in ms, before the process ends with exit code 1. */
 const STOP_DEADLINE_MS = 10_000;
 
-/** Prints one line on standard output. */
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+let draining: Promise<void> | undefined;
+
+/**
+ * Prints one line on standard output.
+ *
+ * @returns what to wait for before further lines, where there may be very many: who reads them is slower than we are,
+ * and until they are read they are in memory
+ */
+export function print(line: string): Promise<void> | undefined {
+  if (!process.stdout.write(`${line}\n`))
+    draining ??= once(process.stdout, 'drain').then(() => {
+      draining = undefined;
+    });
+  return draining;
 }
 
 /**

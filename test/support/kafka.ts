@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
-import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { type Admin, ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
 import type { KafkaError } from '../../lib/kafka/errors';
 import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
 import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';
 
 type Properties = BrokerOptions['properties'];
+type Settings = { [name: string]: string };
 
 export interface Record {
   partition: number;
@@ -23,8 +24,14 @@ export interface TestKafka {
   broker: Broker;
   proxy?: CuttingProxy;
   admin: Admin;
-  /** A topic of its own for each test. */
-  createTopic(partitions?: number): Promise<string>;
+  /** Where ZooKeeper and Kafka keep their data. */
+  dataDir: string;
+  /** Another client than the services. */
+  client: Kafka;
+  /** A topic of its own for each test, with settings of its own. */
+  createTopic(partitions?: number, settings?: Settings): Promise<string>;
+  /** Sets these settings of the topic; all others are the broker's. */
+  alterTopic(topic: string, settings: Settings): Promise<void>;
   /** Writes the values, in order, in one request; the partition is 0 where not given. */
   write(topic: string, values: (string | Buffer | null)[], partition?: number): Promise<void>;
   /** All that is in the topic, by partition and offset. */
@@ -50,8 +57,7 @@ export function useKafka({
   properties?: Properties | ((port: number) => Promise<Properties>);
 } = {}): TestKafka {
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
-  const kafka = { broker: undefined as unknown as Broker } as TestKafka;
-  let client: Kafka;
+  const kafka = { broker: undefined as unknown as Broker, dataDir } as TestKafka;
   let producer: Producer;
 
   before(async () => {
@@ -67,13 +73,13 @@ export function useKafka({
       kafka.proxy = await CuttingProxy.start(options.advertisedPort, port);
     }
     kafka.broker = await startBroker(options);
-    client = new Kafka({
+    kafka.client = new Kafka({
       brokers: [`localhost:${kafka.broker.port}`],
       logLevel: logLevel.NOTHING,
       retry: { retries: 20, maxRetryTime: 1000 },
     });
-    kafka.admin = client.admin();
-    producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    kafka.admin = kafka.client.admin();
+    producer = kafka.client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
     if (!admin) return;
     await kafka.admin.connect();
     await producer.connect();
@@ -87,12 +93,12 @@ export function useKafka({
     rmSync(dataDir, { recursive: true });
   });
 
-  kafka.createTopic = async (numPartitions = 1) => {
+  kafka.createTopic = async (numPartitions = 1, settings = {}) => {
     const topic = `test-${randomUUID()}`;
     await until(`topic ${topic}`, async () => {
       try {
         await kafka.admin.createTopics({
-          topics: [{ topic, numPartitions, replicationFactor: 1 }],
+          topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: entries(settings) }],
           waitForLeaders: true,
         });
         return true;
@@ -105,6 +111,12 @@ export function useKafka({
     });
     return topic;
   };
+  kafka.alterTopic = async (name, settings) => {
+    await kafka.admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: entries(settings) }],
+    });
+  };
   kafka.write = async (topic, values, partition = 0) => {
     await producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
   };
@@ -116,7 +128,7 @@ export function useKafka({
     const ends = await kafka.admin.fetchTopicOffsets(topic);
     const total = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
     const records: Record[] = [];
-    const consumer = client.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 100 });
+    const consumer = kafka.client.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 100 });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({
@@ -130,6 +142,8 @@ export function useKafka({
   };
   return kafka;
 }
+
+const entries = (settings: Settings) => Object.entries(settings).map(([name, value]) => ({ name, value }));
 
 /** Values as the producer makes them, each with a number of its own. */
 export function messages(from: number, to: number): string[] {

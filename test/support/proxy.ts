@@ -1,12 +1,15 @@
-/** A TCP proxy in front of the real broker, to lose an acknowledgement on the way back. */
+/** A TCP proxy in front of the real broker, to lose an acknowledgement on the way back, and to count requests. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 const PRODUCE = 0;
+const FETCH = 1;
 
 export class CuttingProxy {
   /** How many more Produce requests reach the broker without their answer reaching the client. */
   private cuts = 0;
+  /** How many Fetch requests have passed. */
+  fetches = 0;
   private sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
@@ -41,7 +44,9 @@ export class CuttingProxy {
     let cutting = false;
     client.on('data', (data) => {
       // kafkajs writes each request at once: its size, then the number of its API.
-      if (this.cuts > 0 && data.length > 6 && data.readInt16BE(4) === PRODUCE) cutting = true;
+      const api = data.length > 6 ? data.readInt16BE(4) : undefined;
+      if (this.cuts > 0 && api === PRODUCE) cutting = true;
+      if (api === FETCH) this.fetches++;
       broker.write(data);
     });
     broker.on('data', (data) => {

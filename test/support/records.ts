@@ -2,6 +2,7 @@
 
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0');
 const Record = require('kafkajs/src/protocol/recordBatch/record/v0');
+const crc32C = require('kafkajs/src/protocol/recordBatch/crc32C');
 
 export const LOG_APPEND_TIME = 0x08;
 export const TRANSACTIONAL = 0x10;
@@ -37,11 +38,11 @@ export async function encode(batch: BatchData): Promise<Buffer> {
     records: records.map(Record),
   });
   buffer.writeInt16BE(attributes, 21);
-  return buffer;
+  return seal(buffer);
 }
 
 /** Many records at little cost: null keys, no headers, all of the batch's own timestamp. */
-export async function encodeMany(count: number, value: (index: number) => Buffer): Promise<Buffer> {
+export async function encodeMany(count: number, value: (index: number) => Buffer | null): Promise<Buffer> {
   const records: Buffer[] = [];
   for (let index = 0; index < count; index++) {
     const bytes = value(index);
@@ -50,8 +51,8 @@ export async function encodeMany(count: number, value: (index: number) => Buffer
       Buffer.from([0, 0]),
       varint(index),
       varint(-1),
-      varint(bytes.length),
-      bytes,
+      varint(bytes?.length ?? -1),
+      bytes ?? Buffer.alloc(0),
       Buffer.from([0]),
     ];
     const size = body.reduce((sum, { length }) => sum + length, 0);
@@ -65,7 +66,13 @@ export async function encodeMany(count: number, value: (index: number) => Buffer
     records: [{ buf, buffer: buf }],
   });
   buffer.writeInt32BE(count, 57);
-  return buffer;
+  return seal(buffer);
+}
+
+/** Puts the checksum right. */
+function seal(batch: Buffer): Buffer {
+  batch.writeUInt32BE(crc32C(batch.subarray(21)), 17);
+  return batch;
 }
 
 /** The marker at the end of a transaction. */

@@ -1,0 +1,152 @@
+/** Who gets which partitions, when the group has several topics, and when a topic gets more of them. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import type { ConsumerGroupJoinEvent } from 'kafkajs';
+import { messages, useKafka } from '../support/kafka';
+import { offsets, range, sent, starts } from '../support/log';
+import { type Recorded, type ServiceName, startService } from '../support/service';
+
+const kafka = useKafka();
+
+const start = (name: ServiceName, topic: string, settings: Record<string, string> = {}) =>
+  startService(name, { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, ...settings });
+
+const partitions = ({ lines }: Recorded) =>
+  [...new Set(starts(lines).map(({ partition }) => partition))].sort();
+
+/** Writes these messages to each of the topic's partitions. */
+async function writeToEach(topic: string, count: number, from: number, to: number): Promise<void> {
+  for (const partition of range(0, count)) await kafka.write(topic, messages(from, to), partition);
+}
+
+/** Waits until the consumer has the message of this offset of each partition. */
+const reaches = (consumer: Recorded, count: number, offset: number) =>
+  consumer.shows(`offset ${offset} of each partition`, (lines) =>
+    range(0, count).every((partition) => offsets(lines, partition).includes(offset)),
+  );
+
+test('two members of one group with a topic each get the partitions of their own, also after one has left and come back', async () => {
+  const GROUP_ID = randomUUID();
+  const [first, second] = [await kafka.createTopic(2), await kafka.createTopic(3)];
+  await writeToEach(first, 2, 0, 10);
+  await writeToEach(second, 3, 0, 10);
+  const oldest = start('consumer_from_oldest', first, { GROUP_ID });
+  await reaches(oldest, 2, 9);
+  const batch = start('consumer_batch_message', second, { GROUP_ID, BATCH_WAIT_MS: '200' });
+  await reaches(batch, 3, 9);
+  await writeToEach(first, 2, 10, 20);
+  await reaches(oldest, 2, 19);
+
+  // The leader goes: the other has to know what to do with a topic that is not its own.
+  assert.equal(await oldest.stop(), 0);
+  await writeToEach(first, 2, 20, 30);
+  await writeToEach(second, 3, 10, 20);
+  await reaches(batch, 3, 19);
+  const again = start('consumer_from_oldest', first, { GROUP_ID });
+  await reaches(again, 2, 29);
+  await writeToEach(second, 3, 20, 30);
+  await reaches(batch, 3, 29);
+
+  assert.deepEqual(
+    [partitions(oldest), partitions(batch), partitions(again)],
+    [
+      [0, 1],
+      [0, 1, 2],
+      [0, 1],
+    ],
+  );
+  for (const partition of range(0, 2))
+    assert.deepEqual(
+      [...offsets(oldest.lines, partition), ...offsets(again.lines, partition)],
+      range(0, 30),
+      'nothing missed, and nothing twice',
+    );
+  for (const partition of range(0, 3)) assert.deepEqual(offsets(batch.lines, partition), range(0, 30));
+  for (const { lines, errors } of [oldest, batch, again]) {
+    assert.ok(!lines.includes('No partitions assigned'));
+    assert.deepEqual(errors, []);
+  }
+});
+
+test('a member of another kind of client shares the group, and the partitions of the topic that it asks for', async () => {
+  const groupId = randomUUID();
+  const [first, second] = [await kafka.createTopic(4), await kafka.createTopic(2)];
+  await writeToEach(first, 4, 0, 5);
+  await writeToEach(second, 2, 0, 5);
+  const oldest = start('consumer_from_oldest', first, { GROUP_ID: groupId });
+  const newest = start('consumer_from_newest', second, { GROUP_ID: groupId, AUTO_OFFSET_RESET: 'earliest' });
+  await reaches(oldest, 4, 4);
+  await reaches(newest, 2, 4);
+  const third = kafka.client.consumer({ groupId, maxWaitTimeInMs: 100 });
+  let assigned: ConsumerGroupJoinEvent['payload'] | undefined;
+  third.on(third.events.GROUP_JOIN, ({ payload }) => {
+    assigned = payload;
+  });
+  const taken: string[] = [];
+  await third.connect();
+  await third.subscribe({ topic: first });
+  await third.run({
+    eachMessage: async ({ partition, message }) => {
+      taken.push(`${partition}:${message.offset}`);
+    },
+  });
+  await writeToEach(first, 4, 5, 15);
+  await writeToEach(second, 2, 5, 15);
+  await oldest.shows('the last messages of its share', (lines) => {
+    const others = assigned?.memberAssignment[first];
+    if (others?.length !== 2) return false;
+    return (
+      others.every((partition) => taken.includes(`${partition}:14`)) &&
+      range(0, 4).every((partition) => others.includes(partition) || offsets(lines, partition).includes(14))
+    );
+  });
+  await reaches(newest, 2, 14);
+  assert.deepEqual(Object.keys(assigned?.memberAssignment ?? {}), [first]);
+  assert.equal(assigned?.isLeader, false);
+  for (const partition of range(0, 4)) {
+    const theirs = taken
+      .filter((one) => one.startsWith(`${partition}:`))
+      .map((one) => Number(one.split(':')[1]));
+    assert.deepEqual(
+      [...offsets(oldest.lines, partition), ...theirs].sort((a, b) => a - b),
+      range(0, 15),
+    );
+  }
+  await third.disconnect();
+  await writeToEach(first, 4, 15, 20);
+  await reaches(oldest, 4, 19);
+});
+
+test('partitions that a running topic gets are written to, and read from their first message by all', async () => {
+  const topic = await kafka.createTopic(1);
+  const producer = start('kafka-producer', topic, { SEND_INTERVAL_MS: '50' });
+  await producer.shows('a history', (lines) => sent(lines).length >= 5);
+  const consumers = [
+    start('consumer_from_oldest', topic),
+    start('consumer_from_newest', topic),
+    start('consumer_batch_message', topic, { BATCH_SIZE: '10', BATCH_WAIT_MS: '200' }),
+  ];
+  for (const consumer of consumers)
+    await consumer.shows('a message', (lines) => offsets(lines, 0).length >= 1);
+  await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+  await producer.shows('messages for the new ones', (lines) =>
+    [1, 2].every((partition) => sent(lines).some((one) => one.partition === partition && one.offset === 9)),
+  );
+  assert.equal(await producer.stop(), 0);
+  for (const partition of [1, 2]) {
+    const last = sent(producer.lines).findLast((one) => one.partition === partition)?.offset as number;
+    for (const consumer of consumers) {
+      await consumer.shows('the last', (lines) => offsets(lines, partition).includes(last));
+      assert.deepEqual(offsets(consumer.lines, partition), range(0, last + 1), 'from the first one on');
+      assert.equal(starts(consumer.lines).find((one) => one.partition === partition)?.offset, 0);
+    }
+  }
+  for (const service of [producer, ...consumers]) {
+    assert.deepEqual(service.errors, []);
+    assert.deepEqual(
+      service.lines.filter((line) => !/^(Sent|Received|Starting at offset)/.test(line)),
+      [],
+    );
+  }
+});

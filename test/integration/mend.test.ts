@@ -1,0 +1,53 @@
+/** What of the mended kafkajs shows in nothing that is received: that it rests, and that it begins at once. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka } from '../../lib/mend';
+import { messages, useKafka } from '../support/kafka';
+import { range } from '../support/log';
+import { startService } from '../support/service';
+
+const kafka = useKafka();
+
+test('a connection without requests lets the process rest', async () => {
+  const { setTimeout, setInterval } = globalThis;
+  let calls = 0;
+  const counted =
+    (start: (call: () => void, ms?: number) => NodeJS.Timeout) => (call: () => void, ms?: number) =>
+      start(() => {
+        calls++;
+        call();
+      }, ms);
+  Object.assign(globalThis, { setTimeout: counted(setTimeout), setInterval: counted(setInterval) });
+  const admin = new Kafka({ brokers: [kafka.broker.brokers] }).admin();
+  try {
+    await admin.connect();
+    await admin.listTopics();
+    calls = 0;
+    await sleep(3000);
+    assert.ok(calls <= 8, `${calls} timers went off in 3 s`);
+  } finally {
+    Object.assign(globalThis, { setTimeout, setInterval });
+    await admin.disconnect();
+  }
+});
+
+test('the first message follows the Starting line at once', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 1));
+  const waits: number[] = [];
+  for (const _ of range(0, 5)) {
+    const oldest = startService('consumer_from_oldest', {
+      KAFKA_BROKERS: kafka.broker.brokers,
+      KAFKA_TOPIC: topic,
+    });
+    await oldest.line('the start', (line) => line.startsWith('Starting'));
+    const started = Date.now();
+    await oldest.line('the message', (line) => line.startsWith('Received'));
+    waits.push(Date.now() - started);
+    await oldest.stop();
+  }
+  const median = waits.sort((a, b) => a - b)[2] as number;
+  // A consumer of kafkajs that was paused sleeps for 500 ms first.
+  assert.ok(median < 250, `after ${waits.join(', ')} ms`);
+});
