@@ -115,6 +115,7 @@ export class Model {
       if (!isOurs && !groups[answer.id]) continue;
       there.add(answer.id);
       groups[answer.id] = this.group(answer, groups[answer.id], now);
+      this.picture = { ...this.picture, groups: { ...groups } };
     }
     for (const [id, group] of Object.entries(groups)) {
       if (there.has(id)) continue;
@@ -204,16 +205,19 @@ export class Model {
     this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
   }
 
-  /** Of which groups and partitions the age of the oldest unread message is not known, or not of this one. */
-  withoutAge(): { group: string; partition: number; offset: number }[] {
-    return Object.entries(this.picture.groups).flatMap(([group, { offsets }]) =>
-      Object.entries(offsets)
-        .filter(
-          ([partition, { lag, committed }]) =>
-            lag > 0 && this.trails.get(group)?.aged.get(partition) !== committed,
-        )
-        .map(([partition, { committed }]) => ({ group, partition: Number(partition), offset: committed })),
-    );
+  /** The groups and offsets whose message's timestamp is not known: what lies there is the oldest unread one. */
+  withoutAge(): { group: string; offsets: { partition: number; offset: number }[] }[] {
+    return Object.entries(this.picture.groups)
+      .map(([group, { offsets }]) => {
+        const aged = this.trails.get(group)?.aged;
+        return {
+          group,
+          offsets: Object.entries(offsets)
+            .filter(([partition, { lag, committed }]) => lag > 0 && aged?.get(partition) !== committed)
+            .map(([partition, { committed }]) => ({ partition: Number(partition), offset: committed })),
+        };
+      })
+      .filter(({ offsets }) => offsets.length > 0);
   }
 
   private answered(now: number): void {
@@ -224,7 +228,7 @@ export class Model {
   }
 
   private topicMissing(now: number): void {
-    if (this.picture.missing) return;
+    if (this.picture.missing !== undefined) return;
     if (this.hasLooked.cluster && Object.keys(this.picture.partitions).length > 0)
       this.say(now, 'topic', `${this.picture.topic} was deleted`);
     else this.say(now, 'topic', `There is no topic ${this.picture.topic} yet`);
@@ -236,7 +240,7 @@ export class Model {
     const { missing, ...rest } = this.picture;
     const { topic, partitions: known } = this.picture;
     const count = answers.length === 1 ? '1 partition' : `${answers.length} partitions`;
-    if (missing) this.say(now, 'topic', `${topic} is there, with ${count}`);
+    if (missing !== undefined) this.say(now, 'topic', `${topic} is there, with ${count}`);
     else if (this.hasLooked.cluster && answers.length > Object.keys(known).length)
       this.say(now, 'topic', `${topic} has ${count} now; before, it had ${Object.keys(known).length}`);
     const partitions: Picture['partitions'] = {};

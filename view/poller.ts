@@ -34,7 +34,7 @@ const FETCH_BYTES = 65_536;
 /** How far back the first look goes, and where to jump to when messages come faster than they can be shown. */
 const NEWEST = 50;
 const TOO_FAR_BEHIND = 500;
-/** Messages that are looked up only for their age, in each second. */
+/** Of so many groups the age is looked up, in each second. */
 const LOOK_UPS = 10;
 /** More groups than these are not followed. */
 const GROUPS = 50;
@@ -133,7 +133,7 @@ export class Poller {
 
   /** What the answers say is told in one go, when all have come: one picture, of one moment. */
   private async round(): Promise<void> {
-    const tell: ((model: Model, now: number) => void)[] = [];
+    const tell: Tell = [];
     try {
       await this.askForCluster(tell);
       await this.askForGroups(tell);
@@ -282,22 +282,28 @@ export class Poller {
     return answers.filter(({ error }) => error === OK);
   }
 
-  /** How long the oldest message that a group has yet to read has been there: it is looked up where we have not seen it. */
+  /** How long the oldest message that a group has yet to read has been there: looked up where we have not seen it. */
   private async askForAges(tell: Tell): Promise<void> {
     if (!this.isDue('ages')) return;
-    for (const [topic, { model }] of this.watched)
-      for (const { group, partition, offset } of model.withoutAge().slice(0, LOOK_UPS)) {
-        const leader = model.picture.partitions[partition]?.leader ?? -1;
-        if (leader < 0) continue;
-        const [answer] = await this.reader
-          .fetch(leader, topic, [{ partition, offset }], { maxWaitMs: 0, maxBytes: 1024 })
-          .catch((error) => this.unlessAlone(error) ?? []);
-        const record = answer?.records[0];
-        if (record)
-          tell.push((one, _now) => {
-            if (one === model) model.oldest(group, partition, offset, record.timestamp);
-          });
-      }
+    for (const [topic, { model }] of this.watched) {
+      const waiting = model.withoutAge();
+      // Not the same ones each time, where they are too many.
+      const from = Math.floor(Math.random() * waiting.length);
+      for (const { group, offsets } of [...waiting.slice(from), ...waiting.slice(0, from)].slice(0, LOOK_UPS))
+        await this.ofEachBroker(async (broker) => {
+          const led = offsets.filter(
+            ({ partition }) => model.picture.partitions[partition]?.leader === broker,
+          );
+          if (led.length === 0) return;
+          const answers = await this.reader.fetch(broker, topic, led, { maxWaitMs: 0, maxBytes: 2048 });
+          for (const { partition, records } of answers) {
+            const { offset } = led.find((one) => one.partition === partition) ?? {};
+            const [record] = records;
+            if (record && offset !== undefined)
+              tell.push((one) => one === model && one.oldest(group, partition, offset, record.timestamp));
+          }
+        });
+    }
   }
 
   /** What each broker answers; of several, one that does not is passed over. */
@@ -354,4 +360,4 @@ export class Poller {
   }
 }
 
-type Tell = ((model: Model, now: number) => void)[];
+type Tell = ((model: Model, now: number) => unknown)[];

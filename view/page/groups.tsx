@@ -73,6 +73,15 @@ export function Groups({ groups, happenings, histories, now, until }: GroupsProp
           <LagLine lag={group.lag} history={histories.get(id)} now={now} until={until} />
         </article>
       ))}
+      {groups.length > 0 && (
+        <p class="axis quiet">
+          <span>ten minutes ago</span>
+          <span>
+            <i class="band-sample" /> <Term word="rebalance" />
+          </span>
+          <span>now</span>
+        </p>
+      )}
     </section>
   );
 }
@@ -132,6 +141,24 @@ function pick({ state, rebalances }: Partial<Group>) {
   };
 }
 
+/** A line that goes up and down each second shows nothing: of so many ms, it shows the highest. */
+const BUCKET_MS = 5000;
+
+function highestOf(lags: History['lags'], until: number): History['lags'] {
+  const buckets: History['lags'] = [];
+  let index = 0;
+  let lag: number | undefined;
+  for (let at = Math.floor((until - PAST_MS) / BUCKET_MS) * BUCKET_MS; at < until; at += BUCKET_MS) {
+    let highest = lag;
+    for (; index < lags.length && (lags[index] as History['lags'][0]).at < at + BUCKET_MS; index++) {
+      lag = (lags[index] as History['lags'][0]).lag;
+      highest = Math.max(highest ?? 0, lag);
+    }
+    if (highest !== undefined && highest !== buckets.at(-1)?.lag) buckets.push({ at, lag: highest });
+  }
+  return buckets;
+}
+
 const WIDTH = 600;
 const HEIGHT = 46;
 
@@ -151,7 +178,7 @@ function LagLine({
   const highest = Math.max(1, lag, ...lags.map((one) => one.lag));
   const y = (one: number) => HEIGHT - 2 - (one / highest) * (HEIGHT - 8);
   let path = '';
-  for (const { at, lag: one } of lags)
+  for (const { at, lag: one } of highestOf(lags, until))
     path +=
       path === '' ? `M${x(at).toFixed(1)} ${y(one).toFixed(1)}` : `H${x(at).toFixed(1)}V${y(one).toFixed(1)}`;
   if (path) path += `H${x(until).toFixed(1)}`;
@@ -172,7 +199,7 @@ function LagLine({
             height={HEIGHT}
           />
         ))}
-        {path && <path class="lag-area" d={`${path}V${HEIGHT}H${x(lags[0]?.at ?? until).toFixed(1)}Z`} />}
+        {path && <path class="lag-area" d={`${path}V${HEIGHT}H${/M([-\d.]+)/.exec(path)?.[1]}Z`} />}
         {path && <path class="lag-line" d={path} />}
         {until - now > 500 && <line class="cursor" x1={x(now)} x2={x(now)} y1="0" y2={HEIGHT} />}
       </svg>

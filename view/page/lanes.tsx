@@ -10,6 +10,8 @@ const CELLS_BELOW = 8;
 const BARS_SECONDS = 12;
 /** How long what moves is on its way, in ms. */
 const GLIDE_MS = 240;
+/** Cells beyond the left side: they are seen while new ones glide in. */
+const ARRIVING = 4;
 const JUMP_SHOWN_MS = 1800;
 
 export interface LaneProps {
@@ -25,6 +27,8 @@ export interface LaneProps {
   isLive: boolean;
   /** Of the drawing, in pixels. */
   width: number;
+  /** The size of the letters, in pixels. */
+  rem: number;
 }
 
 /** Where the lane has its offsets. */
@@ -129,15 +133,19 @@ export class Lane extends Component<LaneProps> {
   }
 }
 
-function scaleOf({ id, partition: { end }, groups, width }: LaneProps, bars: boolean, rate: number): Scale {
+function scaleOf(
+  { id, partition: { end }, groups, width, rem }: LaneProps,
+  bars: boolean,
+  rate: number,
+): Scale {
   if (!bars) {
-    const step = Math.max(30, count(end).length * 8 + 12);
+    const step = (count(end).length * 0.55 + 0.9) * rem;
     const endX = width - step;
     return {
       bars,
       step,
       endX,
-      first: end - Math.ceil(endX / step),
+      first: end - Math.ceil(endX / step) - ARRIVING,
       x: (offset) => endX - (end - offset) * step,
     };
   }
@@ -145,7 +153,7 @@ function scaleOf({ id, partition: { end }, groups, width }: LaneProps, bars: boo
   const shown = roundUp(Math.max(rate * BARS_SECONDS, lag * 1.1));
   const endX = width - 14;
   const step = endX / shown;
-  return { bars, step, endX, first: end - shown, x: (offset) => endX - (end - offset) * step };
+  return { bars, step, endX, first: end - shown * 1.2, x: (offset) => endX - (end - offset) * step };
 }
 
 /** To one digit, so that the scale stays as it is for a while. */
@@ -354,9 +362,7 @@ class Track extends Component<TrackProps> {
                     left: `${Math.max(0, scale.x(this.jump.from))}px`,
                     width: `${Math.max(0, scale.x(this.jump.to) - Math.max(0, scale.x(this.jump.from)))}px`,
                   }}
-                >
-                  <span>+{count(this.jump.to - this.jump.from)}</span>
-                </div>
+                />
               )}
               <div
                 class={`flag ${isOut ? 'is-out' : ''} ${flag < 70 ? 'is-left' : ''}`}
@@ -375,7 +381,12 @@ class Track extends Component<TrackProps> {
           {offset && offset.lag > 0 && (
             <span>
               <b>{count(offset.lag)}</b> to read
-              {offset.oldest !== undefined && <span class="age"> oldest {span(now - offset.oldest)}</span>}
+              {offset.oldest !== undefined && (
+                <span>
+                  , <span class="wide">oldest </span>
+                  {span(now - offset.oldest)}
+                </span>
+              )}
             </span>
           )}
         </span>

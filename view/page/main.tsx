@@ -31,6 +31,7 @@ let ahead = 0;
 let then: { at: number; picture: Picture } | undefined;
 let isTableOpen = false;
 let width = 0;
+let rem = 14;
 let pastOf = 0;
 let past = new Map<string, History>();
 let ends: Record<string, { at: number; end: number }[]> = {};
@@ -161,6 +162,7 @@ function measure(): void {
   const room = document.querySelector('.track')?.clientWidth ?? 0;
   if (room === width || room === 0) return;
   width = room;
+  rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
   draw();
 }
 
@@ -182,7 +184,8 @@ function Page() {
   const now = then?.at ?? nowThere;
   const picture = then?.picture ?? known.picture;
   const groups = Object.entries(picture.groups).sort(
-    ([, one], [, other]) => order(one) - order(other) || (one.name < other.name ? -1 : 1),
+    ([, one], [, other]) =>
+      order(one) - order(other) || one.name.localeCompare(other.name, 'en', { numeric: true }),
   );
   const shown = groups.filter(([, { name }]) => !chosen || chosen.includes(name));
   const partitions = Object.entries(picture.partitions).filter(([, { end }]) => end >= 0);
@@ -194,7 +197,9 @@ function Page() {
           <p class="hint">
             A numbered cell is a message of <b>{picture.topic}</b>, at its <Term word="offset" />. A flag is
             where a <Term word="group" /> has its <Term word="commit" />: all to its left is done. The stripe
-            to its right is what the group has yet to read: its <Term word="lag" />.
+            to its right is what the group has yet to read: its <Term word="lag" />. A cell is{' '}
+            <span class="sample unread">yellow</span> until a group has committed it, and{' '}
+            <span class="sample read">green</span> once all have.
           </p>
           <Choice groups={groups} />
           {picture.missing !== undefined && (
@@ -213,8 +218,10 @@ function Page() {
               ends={ends[id] ?? []}
               isLive={then === undefined}
               width={width || 600}
+              rem={rem}
             />
           ))}
+          <Happenings happenings={known.happenings} picture={known.picture} now={now} />
           <details
             class="as-table"
             onToggle={(event) => {
@@ -228,7 +235,6 @@ function Page() {
         </div>
         <div class="side">
           <Groups groups={shown} happenings={known.happenings} histories={past} now={now} until={nowThere} />
-          <Happenings happenings={known.happenings} picture={known.picture} now={now} />
           <Brokers picture={picture} now={now} />
         </div>
       </main>
