@@ -111,11 +111,8 @@ function event(name: string, data: unknown): Buffer {
 }
 
 function address(request: IncomingMessage): URL {
-  try {
-    return new URL(request.url ?? '/', 'http://localhost');
-  } catch {
-    return new URL('http://localhost/nothing');
-  }
+  const nowhere = 'http://localhost/nothing';
+  return new URL(URL.canParse(`http://localhost${request.url}`) ? `http://localhost${request.url}` : nowhere);
 }
 
 function send(request: IncomingMessage, response: ServerResponse, type: string, body: Buffer): void {

@@ -45,7 +45,7 @@ const group = (members: Record<string, number[]>, more: Partial<GroupAnswer> = {
     client: 'c',
     host: '10.0.0.1',
     topics: ['t'],
-    assignment: partitions.length > 0 ? { t: partitions } : {},
+    assignment: Object.fromEntries(partitions.length > 0 ? [['t', partitions]] : []),
   })),
   ...more,
 });
