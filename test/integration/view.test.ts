@@ -1,54 +1,21 @@
 /** The live view on a real Kafka: its figures are those of Kafka's own tools, and nobody notices that it looks. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
 import { freePort } from '../../local/broker';
-import type { Snapshot } from '../../view/picture';
 import { messages, useKafka } from '../support/kafka';
 import { offsets } from '../support/log';
-import { type Recorded, startService, until } from '../support/service';
+import { startService, until } from '../support/service';
+import { openView } from '../support/view';
 
 const kafka = useKafka();
 const JARS = join(__dirname, '..', '..', 'local', 'jars', '*');
 
-interface View {
-  service: Recorded;
-  port: number;
-  state(topic?: string): Promise<Snapshot>;
-  /** Opens the page's stream of a topic, so that it is looked at; the function that is given closes it. */
-  look(topic: string): Promise<() => void>;
-}
-
-async function startView(topic: string, settings: Record<string, string> = {}): Promise<View> {
-  const port = await freePort();
-  const service = startService('live_view', {
-    KAFKA_BROKERS: kafka.broker.brokers,
-    KAFKA_TOPIC: topic,
-    VIEW_PORT: String(port),
-    ...settings,
-  });
-  await service.line('the address', (line) => line === `The live view is at http://localhost:${port}`);
-  return {
-    service,
-    port,
-    state: async (of = topic) => {
-      const answer = await fetch(`http://localhost:${port}/api/state?topic=${of}`);
-      return (await answer.json()) as Snapshot;
-    },
-    look: async (of) => {
-      const call = get(`http://localhost:${port}/events?topic=${of}`, { agent: false });
-      await new Promise((resolve, reject) => {
-        call.on('response', (response) => resolve(response.resume().on('error', () => {})));
-        call.on('error', reject);
-      });
-      return () => call.destroy();
-    },
-  };
-}
+const startView = (topic: string, settings: Record<string, string> = {}) =>
+  openView({ KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, ...settings });
 
 /** What one of Kafka's tools prints, as rows of words. */
 async function tool(main: string, ...args: string[]): Promise<string[][]> {

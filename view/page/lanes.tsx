@@ -57,9 +57,9 @@ export class Lane extends Component<LaneProps> {
     return (
       <section class="lane" aria-labelledby={`lane-${id}`}>
         <header class="lane-head">
-          <h3 id={`lane-${id}`}>
+          <h2 id={`lane-${id}`}>
             <Term word="partition">Partition</Term> {id}
-          </h3>
+          </h2>
           <span>{end > start ? `offsets ${count(start)} to ${count(end - 1)}` : 'empty'}</span>
           <span class="rate">
             {this.rate >= 10 ? Math.round(this.rate) : this.rate.toFixed(1)} messages/s

@@ -293,13 +293,12 @@ function Head({ picture, nowThere }: { picture: Picture; nowThere: number }) {
           type="range"
           aria-label="moment"
           aria-valuetext={then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : 'now'}
-          min={Math.floor(since)}
-          max={Math.floor(nowThere)}
-          step={1000}
-          value={Math.floor(then?.at ?? nowThere)}
+          min={second(since)}
+          max={second(nowThere)}
+          value={second(then?.at ?? nowThere)}
           onInput={(event) => {
-            const at = Number((event.currentTarget as HTMLInputElement).value);
-            lookBack(at > nowThere - 1500 ? undefined : at);
+            const chosen = Number((event.currentTarget as HTMLInputElement).value);
+            lookBack(chosen >= second(Date.now() + ahead) ? undefined : chosen * 1000 + 999);
           }}
         />
         <output>{then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : clock(nowThere)}</output>
@@ -307,6 +306,8 @@ function Head({ picture, nowThere }: { picture: Picture; nowThere: number }) {
     </header>
   );
 }
+
+const second = (at: number) => Math.floor(at / 1000);
 
 function Freshness({ old, picture, nowThere }: { old: number; picture: Picture; nowThere: number }) {
   if (connection !== 'open')
