@@ -17,13 +17,13 @@ const WATCHED = {
   ages: 1000,
 };
 const UNWATCHED = {
-  round: 3000,
-  cluster: 9000,
+  round: 5000,
+  cluster: 15_000,
   topics: 60_000,
-  list: 9000,
-  describe: 9000,
+  list: 15_000,
+  describe: 15_000,
   others: 60_000,
-  ages: 9000,
+  ages: 15_000,
 };
 type Question = keyof typeof WATCHED;
 

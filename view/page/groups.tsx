@@ -1,5 +1,5 @@
 /** The groups: their state, their members with their partitions, and how their lag went. */
-import { h } from '/vendor/preact.mjs';
+import { Component, h } from '/vendor/preact.mjs';
 import { type Group, type Happening, type Memory, PAST_MS } from '../picture.js';
 import { colourOf, count, messages, Term } from './words.js';
 
@@ -31,47 +31,15 @@ export function Groups({ groups, happenings, histories, now, until }: GroupsProp
       </h2>
       {groups.length === 0 && <p class="quiet">No group reads this topic.</p>}
       {groups.map(([id, group]) => (
-        <article key={id} class={`group ${colourOf(group.name)} ${group.gone ? 'is-gone' : ''}`}>
-          <header>
-            <h3 class="group-name" title={group.name}>
-              {group.name}
-            </h3>
-            <span class={`state state-${group.gone ? 'Dead' : group.state}`}>
-              {STATES[group.gone ? 'Dead' : group.state] ?? group.state}
-            </span>
-            <span class="quiet">
-              <Term word="coordinator" /> broker {group.coordinator}
-            </span>
-          </header>
-          <ul class="members">
-            {Object.entries(group.members).map(([memberId, { letter, client, host, partitions }]) => (
-              <li key={memberId}>
-                <b class="letter">{letter}</b>
-                <span class="client" title={memberId}>
-                  {client} <span class="quiet">at {host}</span>
-                </span>
-                <span class="dealt">
-                  {partitions.length === 0 && <span class="quiet">no partition</span>}
-                  {partitions.map((partition) => {
-                    const from = movedFrom(happenings, id, partition, letter, now);
-                    return (
-                      <span key={partition} class={`chip ${from ? 'is-moved' : ''}`}>
-                        {from && <span class="from">{from} →</span>}
-                        {partition}
-                      </span>
-                    );
-                  })}
-                </span>
-              </li>
-            ))}
-            {Object.keys(group.members).length === 0 && (
-              <li class="quiet">
-                no <Term word="member" />
-              </li>
-            )}
-          </ul>
-          <LagLine lag={group.lag} history={histories.get(id)} now={now} until={until} />
-        </article>
+        <Card
+          key={id}
+          id={id}
+          group={group}
+          happenings={happenings}
+          history={histories.get(id)}
+          now={now}
+          until={until}
+        />
       ))}
       {groups.length > 0 && (
         <p class="axis quiet">
@@ -84,6 +52,70 @@ export function Groups({ groups, happenings, histories, now, until }: GroupsProp
       )}
     </section>
   );
+}
+
+/** Twice a second is enough for what is read, not watched. */
+const REDRAW_MS = 450;
+
+interface CardProps extends Pick<GroupsProps, 'happenings' | 'now' | 'until'> {
+  id: string;
+  group: Group;
+  history: History | undefined;
+}
+
+class Card extends Component<CardProps> {
+  private drawn = 0;
+
+  shouldComponentUpdate({ now, group }: CardProps): boolean {
+    return Math.abs(now - this.drawn) > REDRAW_MS || group.members !== this.props.group.members;
+  }
+
+  render({ id, group, happenings, history, now, until }: CardProps) {
+    this.drawn = now;
+    return (
+      <article class={`group ${colourOf(group.name)} ${group.gone ? 'is-gone' : ''}`}>
+        <header>
+          <h3 class="group-name" title={group.name}>
+            {group.name}
+          </h3>
+          <span class={`state state-${group.gone ? 'Dead' : group.state}`}>
+            {STATES[group.gone ? 'Dead' : group.state] ?? group.state}
+          </span>
+          <span class="quiet">
+            <Term word="coordinator" /> broker {group.coordinator}
+          </span>
+        </header>
+        <ul class="members">
+          {Object.entries(group.members).map(([memberId, { letter, client, host, partitions }]) => (
+            <li key={memberId}>
+              <b class="letter">{letter}</b>
+              <span class="client" title={memberId}>
+                {client} <span class="quiet">at {host}</span>
+              </span>
+              <span class="dealt">
+                {partitions.length === 0 && <span class="quiet">no partition</span>}
+                {partitions.map((partition) => {
+                  const from = movedFrom(happenings, id, partition, letter, now);
+                  return (
+                    <span key={partition} class={`chip ${from ? 'is-moved' : ''}`}>
+                      {from && <span class="from">{from} →</span>}
+                      {partition}
+                    </span>
+                  );
+                })}
+              </span>
+            </li>
+          ))}
+          {Object.keys(group.members).length === 0 && (
+            <li class="quiet">
+              no <Term word="member" />
+            </li>
+          )}
+        </ul>
+        <LagLine lag={group.lag} history={history} now={now} until={until} />
+      </article>
+    );
+  }
 }
 
 function movedFrom(

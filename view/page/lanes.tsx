@@ -27,6 +27,8 @@ export interface LaneProps {
   isLive: boolean;
   /** Of the drawing, in pixels. */
   width: number;
+  /** Whether there are few enough of what moves to be on their way for a while. */
+  glides: boolean;
   /** The size of the letters, in pixels. */
   rem: number;
 }
@@ -43,19 +45,29 @@ interface Scale {
   x(offset: number): number;
 }
 
+/** Tells the lanes that come into sight, or nearly so: the others need not be drawn each time. */
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) inSight.get(target)?.(isIntersecting);
+  },
+  { rootMargin: '300px' },
+);
+const inSight = new WeakMap<Element, (isInSight: boolean) => void>();
+
 export class Lane extends Component<LaneProps> {
   private strip: HTMLElement | null = null;
+  private isInSight = true;
   private areBars = false;
   private rate = 0;
 
   render(props: LaneProps) {
-    const { id, partition, groups, messages, now, ends, width } = props;
+    const { id, partition, groups, messages, now, ends, width, glides } = props;
     this.rate = rateOf(ends, partition.end, now);
     this.areBars = this.rate > (this.areBars ? CELLS_BELOW : BARS_FROM);
     const scale = scaleOf(props, this.areBars, this.rate);
     const { start, end, stable, leader, isr, replicas } = partition;
     return (
-      <section class="lane" aria-labelledby={`lane-${id}`}>
+      <section class="lane" aria-labelledby={`lane-${id}`} ref={this.observe}>
         <header class="lane-head">
           <h2 id={`lane-${id}`}>
             <Term word="partition">Partition</Term> {id}
@@ -115,15 +127,29 @@ export class Lane extends Component<LaneProps> {
           <span class="figures">next: {count(end)}</span>
         </div>
         {groups.map(([groupId, group]) => (
-          <Track key={groupId} id={id} group={group} scale={scale} now={now} width={width} />
+          <Track key={groupId} id={id} group={group} scale={scale} now={now} width={width} glides={glides} />
         ))}
       </section>
     );
   }
 
+  shouldComponentUpdate(): boolean {
+    return this.isInSight;
+  }
+
+  private readonly observe = (section: HTMLElement | null) => {
+    if (!section || inSight.has(section)) return;
+    sight.observe(section);
+    inSight.set(section, (isInSight) => {
+      this.isInSight = isInSight;
+      if (isInSight) this.forceUpdate();
+    });
+  };
+
   componentDidUpdate(before: LaneProps): void {
     const arrived = this.props.partition.end - before.partition.end;
     if (!this.strip || arrived <= 0 || !this.props.isLive || !before.isLive || isStill()) return;
+    if (!this.props.glides) return;
     const { step } = scaleOf(this.props, this.areBars, this.rate);
     if (arrived * step > this.props.width) return;
     this.strip.animate([{ transform: `translateX(${arrived * step}px)` }, { transform: 'none' }], {
@@ -164,7 +190,7 @@ function roundUp(number: number): number {
 
 /** Messages a second, of the last five seconds. */
 function rateOf(ends: { at: number; end: number }[], end: number, now: number): number {
-  const from = ends.find(({ at }) => at > now - 5500);
+  const from = ends[ends.findLastIndex(({ at }) => at <= now - 5000)] ?? ends[0];
   if (!from || now - from.at < 500) return 0;
   return ((end - from.end) * 1000) / (now - from.at);
 }
@@ -283,11 +309,12 @@ function Bars({
   now,
 }: Pick<LaneProps, 'ends' | 'now'> & { end: number; start: number; scale: Scale }) {
   const bars: { from: number; to: number; at: number }[] = [];
-  const steps = [...ends.filter(({ at }) => at <= now), { at: now, end }];
-  for (let index = steps.length - 1; index > 0; index--) {
-    const [from, to] = [steps[index - 1], steps[index]] as [(typeof steps)[0], (typeof steps)[0]];
-    if (to.end <= scale.first) break;
+  let to = { at: now, end };
+  for (let index = ends.length - 1; index >= 0 && to.end > scale.first; index--) {
+    const from = ends[index] as (typeof ends)[number];
+    if (from.at > now) continue;
     if (to.end > from.end) bars.push({ from: Math.max(from.end, start), to: to.end, at: to.at });
+    to = from;
   }
   return (
     <div class="bars">
@@ -311,6 +338,8 @@ interface TrackProps {
   scale: Scale;
   now: number;
   width: number;
+  /** Whether there are few enough to be on their way for a while. */
+  glides: boolean;
 }
 
 /** Where a group stands in a partition: its flag, and what it has yet to read. */
@@ -318,11 +347,11 @@ class Track extends Component<TrackProps> {
   private committed: number | undefined;
   private jump: { from: number; to: number; at: number } | undefined;
 
-  render({ id, group, scale, now, width }: TrackProps) {
+  render({ id, group, scale, now, width, glides }: TrackProps) {
     const offset = group.offsets[id];
     const name = colourOf(group.name);
     const owner = Object.values(group.members).find(({ partitions }) => partitions.includes(id));
-    if (this.committed !== undefined && offset && offset.committed > this.committed)
+    if (glides && this.committed !== undefined && offset && offset.committed > this.committed)
       this.jump = { from: this.committed, to: offset.committed, at: now };
     this.committed = offset?.committed;
     if (this.jump && Math.abs(now - this.jump.at) > JUMP_SHOWN_MS) this.jump = undefined;
@@ -339,10 +368,7 @@ class Track extends Component<TrackProps> {
         <div class="track">
           {offset && (
             <div class="rail">
-              <div
-                class="to-read"
-                style={{ transform: `translateX(${flag}px) scaleX(${Math.max(0, flagWidth)})` }}
-              />
+              <div class="to-read" style={place(glides, flag, Math.max(0, flagWidth))} />
               {offset.again !== undefined && (
                 <div
                   class="again"
@@ -367,7 +393,7 @@ class Track extends Component<TrackProps> {
               <div
                 class={`flag ${isOut ? 'is-out' : ''} ${flag < 70 ? 'is-left' : ''}`}
                 data-committed={offset.committed}
-                style={{ transform: `translateX(${flag}px)` }}
+                style={place(glides, flag)}
                 title={`${group.name} has committed offset ${offset.committed}: all before it is done`}
               >
                 <span>{isOut ? `◂ ${count(offset.committed)}` : count(offset.committed)}</span>
@@ -393,6 +419,12 @@ class Track extends Component<TrackProps> {
       </div>
     );
   }
+}
+
+/** What glides is moved by the compositor; of many things, that alone would take more than all the rest. */
+function place(glides: boolean, x: number, width?: number) {
+  if (glides) return { transform: `translateX(${x}px)${width === undefined ? '' : ` scaleX(${width})`}` };
+  return { left: `${x}px`, ...(width === undefined ? {} : { width: `${width}px` }) };
 }
 
 function isStill(): boolean {

@@ -22,6 +22,9 @@ const OLD_MS = 2000;
 /** A page that nobody sees lets go of the server after so long, in ms. */
 const HIDDEN_MS = 10_000;
 
+/** So many flags are many: groups times partitions. */
+const MANY = 100;
+
 let known: Snapshot | undefined;
 let memory: Memory | undefined;
 let connection: 'connecting' | 'open' | 'lost' = 'connecting';
@@ -146,18 +149,27 @@ function lookBack(at: number | undefined): void {
 // --- What is drawn
 
 let isDrawing = false;
+let drawnAt = 0;
 
+/** At the next frame; so much at once that it would fill the frames, only now and then. */
 function draw(): void {
-  if (isDrawing) return;
+  if (isDrawing || performance.now() - drawnAt < pause()) return;
   isDrawing = true;
   requestAnimationFrame(() => {
     isDrawing = false;
+    drawnAt = performance.now();
     render(<Page />, document.body);
-    measure();
+    if (width === 0) measure();
   });
 }
 
-/** The lanes are as wide as there is room: known once they are drawn. */
+/** Where there are many flags, between two drawings, in ms. */
+function pause(): number {
+  const { groups = {}, partitions = {} } = known?.picture ?? {};
+  return Object.keys(groups).length * Object.keys(partitions).length > MANY ? 400 : 0;
+}
+
+/** The lanes are as wide as there is room: known once they are drawn, and when the window changes. */
 function measure(): void {
   const room = document.querySelector('.track')?.clientWidth ?? 0;
   if (room === width || room === 0) return;
@@ -166,9 +178,17 @@ function measure(): void {
   draw();
 }
 
-addEventListener('resize', measure);
+new ResizeObserver(measure).observe(document.documentElement);
 // Ages grow, and a silence gets longer, also while nothing is told.
 setInterval(draw, 500);
+for (const gesture of ['input', 'change', 'click', 'toggle'])
+  addEventListener(
+    gesture,
+    () => {
+      drawnAt = 0;
+    },
+    { capture: true },
+  );
 
 function Page() {
   if (!known)
@@ -219,6 +239,7 @@ function Page() {
               isLive={then === undefined}
               width={width || 600}
               rem={rem}
+              glides={pause() === 0}
             />
           ))}
           <Happenings happenings={known.happenings} picture={known.picture} now={now} />

@@ -19,9 +19,11 @@ export function clock(at: number): string {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
+const thousands = new Intl.NumberFormat('en-US');
+
 /** 12,345 */
 export function count(number: number): string {
-  return number.toLocaleString('en-US');
+  return number < 1000 ? String(number) : thousands.format(number);
 }
 
 export function messages(number: number): string {
