@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images and runs the demo in the foreground; Ctrl-C stops it, and keeps its data.
-# Without Docker: the same demo on this machine. Further arguments go to `docker compose up` (say, -d).
+# Without Docker: the same demo on this machine. With --view, a page shows it live: http://localhost:8080.
+# Further arguments go to `docker compose up` (say, -d).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -12,6 +13,18 @@ die() {
 # True where version $1 is at least version $2.
 at_least() { [[ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
 
+# What is ours of the arguments: of Docker it is a profile of docker-compose.yml.
+view=
+arguments=()
+for argument in "$@"; do
+  case $argument in
+    --view) view=--view ;;
+    *) arguments+=("$argument") ;;
+  esac
+done
+# An empty array is unset to the older bash of macOS.
+set -- ${arguments[@]+"${arguments[@]}"}
+
 run_without_docker() {
   echo "$1: running the demo on this machine without Docker."
   command -v node >/dev/null || die "Node.js is not on this machine: install Node 20 or newer."
@@ -20,7 +33,7 @@ run_without_docker() {
     npm ci --no-audit --no-fund
   fi
   shift
-  exec node -r ts-node/register/transpile-only local/run.ts "$@"
+  exec node -r ts-node/register/transpile-only local/run.ts $view "$@"
 }
 
 command -v docker >/dev/null || run_without_docker "Docker is not installed" "$@"
@@ -35,8 +48,9 @@ compose_version=$(docker compose version --short 2>/dev/null) ||
 at_least "${compose_version#v}" 2.24.0 ||
   die "Docker Compose is ${compose_version#v}: 2.24.0 or newer is needed; update the package docker-compose-plugin."
 
+[[ -z $view ]] || export COMPOSE_PROFILES="view${COMPOSE_PROFILES:+,$COMPOSE_PROFILES}"
 config=$(docker compose config 2>&1) ||
-  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT is a port from 1 to 65535, or left out."
+  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT and VIEW_PORT are ports from 1 to 65535, or left out."
 project=$(sed -n 's/^name: //p' <<<"$config")
 for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
   owner=$(docker inspect --type container --format '{{ index .Config.Labels "com.docker.compose.project" }}' "$name" 2>/dev/null) || continue
@@ -44,13 +58,20 @@ for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
     die "A container named $name is there already, of ${owner:-no Compose project}: remove it with 'docker rm -f $name'."
 done
 
-port=$(sed -n 's/^ *published: "\([0-9]*\)"$/\1/p' <<<"$config")
-if [[ -z $(docker compose ps --quiet --status running kafka) ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-  die "Port $port on this machine is taken: stop what listens there, or choose another with KAFKA_EXTERNAL_PORT=19092 $0"
-fi
+port_of() { sed -n "/^  $1:\$/,/^  [^ ]/s/^ *published: \"\([0-9]*\)\"\$/\1/p" <<<"$config"; }
+require_port() { # service, and the setting that has another port
+  local port
+  port=$(port_of "$1")
+  if [[ -z $(docker compose ps --quiet --status running "$1") ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    die "Port $port on this machine is taken: stop what listens there, or choose another with $2 $0${view:+ $view}"
+  fi
+}
+require_port kafka KAFKA_EXTERNAL_PORT=19092
+[[ -z $view ]] || require_port live_view VIEW_PORT=18080
 
 [[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
 docker compose build ${NO_CACHE:+--no-cache}
+[[ -z $view ]] || echo "The live view: http://localhost:$(port_of live_view)"
 
 # Ctrl-C is for this script alone, so `up` runs in a process group of its own: Compose takes one Ctrl-C for the
 # end of its work and for a signal, and when it sees them in the wrong order it kills the services, or leaves

@@ -24,9 +24,11 @@ const CONSUMERS = [
   { name: 'consumer_batch_message', entrypoint: 'consumers/consumer_batchMessage' },
 ];
 
+const VIEW = { name: 'live_view', entrypoint: 'view/live_view', dockerfile: 'view/view.dockerfile' };
+
 // Compose gives each service the next of these, and pads the names to the longest.
-const COLOURS = [36, 33, 32, 35, 34, 96];
-const NAMES = ['zookeeper', 'kafka', PRODUCER.name, ...CONSUMERS.map(({ name }) => name)];
+const COLOURS = [36, 33, 32, 35, 34, 96, 93];
+const NAMES = ['zookeeper', 'kafka', PRODUCER.name, ...CONSUMERS.map(({ name }) => name), VIEW.name];
 const WIDTH = Math.max(...NAMES.map((name) => name.length));
 const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
 
@@ -51,10 +53,7 @@ async function run(): Promise<void> {
   const endOnce = (code: number) => ending === undefined && void end(code);
   process.on('SIGHUP', () => endOnce(129));
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => endOnce(1));
-  const [argument] = process.argv.slice(2);
-  if (argument)
-    throw new Error(`${argument} is an argument for Docker Compose: without Docker, leave it out`);
-
+  const { view } = options(process.argv.slice(2));
   const port = externalPort();
   claim();
   fetching = fetchKafka(stopping.signal);
@@ -69,9 +68,17 @@ async function run(): Promise<void> {
     },
   }));
   if (ending !== undefined) return;
+  if (view) start(VIEW);
   await startProducer();
   if (ending !== undefined) return;
   for (const consumer of CONSUMERS) start(consumer);
+}
+
+/** @throws Error of one line where an argument is none of ours */
+function options(args: string[]): { view: boolean } {
+  const [foreign] = args.filter((argument) => argument !== '--view');
+  if (foreign) throw new Error(`${foreign} is an argument for Docker Compose: without Docker, leave it out`);
+  return { view: args.includes('--view') };
 }
 
 /** Resolves once there is a history. */
@@ -86,10 +93,13 @@ function startProducer(): Promise<void> {
   });
 }
 
-function start({ name, entrypoint }: typeof PRODUCER, onLine?: (line: string) => void): ChildProcess {
+function start(
+  { name, entrypoint, dockerfile }: { name: string; entrypoint: string; dockerfile?: string },
+  onLine?: (line: string) => void,
+): ChildProcess {
   const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', `${entrypoint}.ts`], {
     cwd: ROOT,
-    env: serviceEnvironment(join(ROOT, `${entrypoint}.dockerfile`), { KAFKA_BROKERS: brokers }),
+    env: serviceEnvironment(join(ROOT, dockerfile ?? `${entrypoint}.dockerfile`), { KAFKA_BROKERS: brokers }),
     stdio: ['ignore', 'pipe', 'pipe'],
     // A process group of its own: a terminal's Ctrl-C reaches only us, and each service gets one signal.
     detached: true,

@@ -114,7 +114,7 @@ function printable(json: string): string {
 }
 
 /** Control characters, and those that turn the direction of writing, as \uXXXX: no value moves the terminal. */
-function escapeControls(value: string): string {
+export function escapeControls(value: string): string {
   return value.replace(
     /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -35,6 +35,12 @@ export interface BatchConfig extends ConsumerConfig {
   batchWaitMs: number;
 }
 
+export interface ViewConfig extends KafkaConfig {
+  /** The address to listen at: this machine alone, unless a container publishes the port. */
+  address: string;
+  port: number;
+}
+
 /** The longest delay that Node's timers take, in ms. */
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -82,6 +88,15 @@ export function batchConfig(
     BATCH_WAIT_MS: wholeNumber(1, MAX_TIMER_MS)({ default: 3000 }),
   });
   return { ...asConsumer(service, env), batchSize: env.BATCH_SIZE, batchWaitMs: env.BATCH_WAIT_MS };
+}
+
+export function viewConfig(service: string, environment = readEnvironment()): ViewConfig {
+  const env = validate(environment, {
+    ...kafkaSettings,
+    VIEW_ADDRESS: text({ default: '127.0.0.1' }),
+    VIEW_PORT: wholeNumber(1, 65_535)({ default: 8080 }),
+  });
+  return { ...kafkaConfig(service, env), address: env.VIEW_ADDRESS, port: env.VIEW_PORT };
 }
 
 /** A validator for envalid: the value that `parse` makes of the text, or else the rule as the error. */

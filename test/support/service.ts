@@ -12,6 +12,7 @@ const ENTRYPOINTS = {
   consumer_from_oldest: 'consumers/consumer_fromOldest.ts',
   consumer_from_newest: 'consumers/consumer_fromNewest.ts',
   consumer_batch_message: 'consumers/consumer_batchMessage.ts',
+  live_view: 'view/live_view.ts',
   failing_consumer: 'test/support/failing_consumer.ts',
 };
 

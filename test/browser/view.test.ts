@@ -1,0 +1,247 @@
+/** The live view in a real browser, on a real Kafka. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { afterEach, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { useBrowser } from '../support/browser';
+import { messages, useKafka } from '../support/kafka';
+import { startService, until } from '../support/service';
+import { openView, type View } from '../support/view';
+
+const kafka = useKafka();
+const browser = useBrowser();
+afterEach(() => browser.assertQuiet());
+
+/** A topic of its own, and the page of it. */
+async function show(
+  { partitions = 1, written = 5 } = {},
+  options: Parameters<typeof browser.open>[1] = {},
+): Promise<{ topic: string; view: View; page: Page }> {
+  const topic = await kafka.createTopic(partitions);
+  for (let partition = 0; partition < partitions; partition++)
+    await kafka.write(topic, messages(0, written), partition);
+  const view = await openView({ KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic });
+  const page = await browser.open(`http://localhost:${view.port}/`, {
+    viewport: { width: 1280, height: 800 },
+    ...options,
+  });
+  await page
+    .locator('.lane')
+    .nth(partitions - 1)
+    .waitFor();
+  return { topic, view, page };
+}
+
+const consumer = (topic: string, groupId: string, more: Record<string, string> = {}) =>
+  startService('consumer_from_oldest', {
+    KAFKA_BROKERS: kafka.broker.brokers,
+    KAFKA_TOPIC: topic,
+    GROUP_ID: groupId,
+    ...more,
+  });
+
+/** The offsets of the cells, from left to right. */
+const cells = (page: Page) => page.locator('.cell button').allTextContents();
+
+async function close({ page, view }: { page: Page; view: View }): Promise<void> {
+  await page.close();
+  assert.equal(await view.service.stop(), 0);
+}
+
+test('each message is a numbered cell, new ones come by themselves, and on focus each tells what it is', async () => {
+  const shown = await show();
+  const { page, topic } = shown;
+  await until('the five', async () => (await cells(page)).join() === '0,1,2,3,4');
+  await kafka.write(topic, ['{"current_time":"2026-01-02 03:04:05","n":"the sixth"}']);
+  await until('the sixth', async () => (await cells(page)).join() === '0,1,2,3,4,5');
+  await page.locator('.cell button').last().focus();
+  const tip = page.locator('.cell .tip').last();
+  await tip.waitFor({ state: 'visible' });
+  const text = (await tip.textContent()) ?? '';
+  assert.match(text, /"n":"the sixth"/);
+  assert.match(text, /\d\d:\d\d:\d\d, (\d+ ms|[\d.]+ s|\d+ min) ago/);
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('ArrowLeft');
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), '3');
+  await page.keyboard.press('Home');
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), '0');
+  await close(shown);
+});
+
+test('the flags are where Kafka says, before a commit and after it', async () => {
+  const shown = await show({ partitions: 2 });
+  const { page, topic } = shown;
+  await kafka.admin.setOffsets({ groupId: 'standing', topic, partitions: [{ partition: 0, offset: '2' }] });
+  await page.locator('.track-row').first().waitFor();
+  const lane = page.locator('.lane').first();
+  const flag = lane.locator('.flag');
+  await until('the flag at 2', async () => (await flag.getAttribute('data-committed')) === '2');
+  assert.match((await lane.locator('.track-row .figures').textContent()) ?? '', /^3 to read/);
+  const left = async (selector: string, index: number) =>
+    (await lane.locator(selector).nth(index).boundingBox())?.x ?? Number.NaN;
+  await until(
+    'the flag at the left side of the cell',
+    async () => Math.abs((await left('.flag', 0)) - (await left('.cell', 2))) < 2,
+  );
+  const reader = consumer(topic, 'standing');
+  await until('its commit', async () => (await kafka.committed('standing', topic)) === 5);
+  await until('the flag at 5', async () => (await flag.getAttribute('data-committed')) === '5');
+  await until('all read', async () => /all read/.test((await lane.textContent()) ?? ''));
+  assert.equal(await reader.stop(), 0);
+  await close(shown);
+});
+
+test('a second member joins, and a partition that moves is shown as a move', async () => {
+  const shown = await show({ partitions: 2 });
+  const { page, topic } = shown;
+  const members = [consumer(topic, 'pair')];
+  await page.locator('.group .chip').nth(1).waitFor();
+  members.push(consumer(topic, 'pair'));
+  await page.locator('.chip.is-moved').first().waitFor();
+  assert.match((await page.locator('.chip.is-moved').first().textContent()) ?? '', /^a →[01]$/);
+  const told = await page.locator('.happening').allTextContents();
+  assert.ok(
+    told.some((text) => /pair: partition [01] moves from a to b$/.test(text)),
+    told.join('\n'),
+  );
+  await until('a band in the line', async () => (await page.locator('.group .band').count()) > 0);
+  for (const member of members) assert.equal(await member.stop(), 0);
+  await page.getByText('nobody there').waitFor();
+  await close(shown);
+});
+
+test('a broker that goes away and comes back is said, and the lanes go on', async () => {
+  const shown = await show();
+  const { page, topic } = shown;
+  await kafka.broker.stopKafka();
+  await page.getByText(/^Kafka does not answer since \d\d:\d\d:\d\d; what you see is/).waitFor();
+  assert.deepEqual(await cells(page), ['0', '1', '2', '3', '4']);
+  await kafka.broker.startKafka();
+  await page.locator('.fresh.good').waitFor();
+  await kafka.write(topic, messages(5, 6));
+  await until('the sixth', async () => (await cells(page)).at(-1) === '5');
+  const told = (await page.locator('.happening').allTextContents()).join('\n');
+  assert.match(told, /Kafka does not answer: /);
+  assert.match(told, /Kafka answers again after /);
+  await close(shown);
+});
+
+test('a server that goes away is said, and the page connects again by itself', async () => {
+  const shown = await show();
+  const { page, topic, view } = shown;
+  assert.equal(await view.service.stop(), 0);
+  await page.getByText(/^The live view does not answer/).waitFor();
+  const again = startService('live_view', {
+    KAFKA_BROKERS: kafka.broker.brokers,
+    KAFKA_TOPIC: topic,
+    VIEW_PORT: String(view.port),
+  });
+  await page.locator('.fresh.good').waitFor();
+  await kafka.write(topic, messages(5, 6));
+  await until('the sixth', async () => (await cells(page)).at(-1) === '5');
+  await page.close();
+  assert.equal(await again.stop(), 0);
+});
+
+test('a value is text and nothing else, whatever it holds', async () => {
+  const shown = await show({ written: 0 });
+  const { page, topic } = shown;
+  const odd = [
+    '<img src=x onerror="window.hacked=1;alert(1)"><script>window.hacked=1</script>',
+    '\u202egnorw\u0007',
+    `${'y'.repeat(900_000)}`,
+  ];
+  for (const value of odd) await kafka.write(topic, [value]);
+  await kafka.write(topic, [null]);
+  await until('all four', async () => (await page.locator('.cell').count()) === 4);
+  const values = await page.locator('.tip .value').allTextContents();
+  assert.equal(values[0], odd[0]);
+  assert.equal(values[1], '\\u202egnorw\\u0007');
+  assert.equal(values[2], `${'y'.repeat(120)}…`);
+  assert.equal(values[3], 'none: a tombstone');
+  assert.equal(await page.locator('img').count(), 0);
+  assert.equal(await page.evaluate(() => 'hacked' in window), false);
+  await close(shown);
+});
+
+test('the page can be paused and looked back on, and goes on where it is then', async () => {
+  const shown = await show();
+  const { page, topic } = shown;
+  await until('the five', async () => (await cells(page)).length === 5);
+  await page.getByRole('button', { name: 'pause' }).click();
+  await kafka.write(topic, messages(5, 8));
+  await until(
+    'the server to have it',
+    async () => (await shown.view.state()).picture.partitions[0]?.end === 8,
+  );
+  assert.equal((await cells(page)).length, 5);
+  assert.match((await page.locator('.fresh').textContent()) ?? '', /looking back/);
+  await page.getByRole('button', { name: 'back to now' }).click();
+  await until('the eight', async () => (await cells(page)).length === 8);
+  await page.getByRole('slider', { name: 'moment' }).focus();
+  for (let step = 0; step < 3; step++) await page.keyboard.press('ArrowLeft');
+  assert.match((await page.locator('.time output').textContent()) ?? '', /ago$/);
+  await close(shown);
+});
+
+test('the address keeps the topic and the groups that were chosen', async () => {
+  const shown = await show();
+  const { page, topic, view } = shown;
+  const other = await kafka.createTopic();
+  await kafka.write(other, messages(0, 2));
+  for (const groupId of ['one', 'two'])
+    await kafka.admin.setOffsets({ groupId, topic: other, partitions: [{ partition: 0, offset: '1' }] });
+  await page.reload();
+  await page.locator('.lane').waitFor();
+  await until('the other topic', async () =>
+    (await page.locator('select option').allTextContents()).includes(other),
+  );
+  await page.locator('select').selectOption(other);
+  await until('both groups', async () => (await page.locator('.track-row').count()) === 2);
+  await page.getByRole('button', { name: 'two' }).click();
+  await until('one group', async () => (await page.locator('.track-row').count()) === 1);
+  const address = page.url();
+  assert.equal(address, `http://localhost:${view.port}/?topic=${other}&groups=one`);
+  const same = await browser.open(address);
+  await same.locator('.track-row').waitFor();
+  assert.equal(await same.locator('.track-row').count(), 1);
+  assert.deepEqual(await cells(same), ['0', '1']);
+  assert.notEqual(topic, other);
+  await same.close();
+  await close(shown);
+});
+
+test('nothing is in the way of a screen reader or of the keyboard, dark or light, narrow or wide', async () => {
+  const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+  const shown = await show({ partitions: 2 });
+  const reader = consumer(shown.topic, 'reading');
+  await shown.page.locator('.group .chip').nth(1).waitFor();
+  for (const colorScheme of ['light', 'dark'] as const)
+    for (const width of [360, 1280, 3840]) {
+      const page = await browser.open(`http://localhost:${shown.view.port}/`, {
+        colorScheme,
+        viewport: { width, height: 900 },
+        reducedMotion: 'reduce',
+      });
+      await page.locator('.group .chip').nth(1).waitFor();
+      await page.getByText('All figures as a table').click();
+      await page.locator('tbody tr').nth(1).waitFor();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `nothing sticks out at ${width}`);
+      // By the protocol of the browser, which no policy of the page holds back.
+      await page.evaluate(axe);
+      // biome-ignore lint/suspicious/noExplicitAny: axe is in the page, and not here.
+      const { violations } = await page.evaluate(() => (window as any).axe.run());
+      assert.deepEqual(
+        violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => [
+          id,
+          nodes.map(({ html }) => html),
+        ]),
+        [],
+        `${colorScheme}, ${width}`,
+      );
+      await page.close();
+    }
+  assert.equal(await reader.stop(), 0);
+  await close(shown);
+});

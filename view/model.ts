@@ -1,0 +1,443 @@
+/** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
+import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
+import { age, escapeControls } from '../lib/message/message';
+import {
+  type Group,
+  type Happening,
+  type Member,
+  Memory,
+  type Message,
+  type Offset,
+  type Partition,
+  type Picture,
+} from './picture';
+
+/** What a consumer of the demo puts behind its name, where it has no GROUP_ID; of a whole UUID, the beginning will do. */
+const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/;
+
+/** How long a group or a broker that is gone is still shown, in ms. */
+const FADE_MS = 15_000;
+/** So many happenings are kept. */
+const HAPPENINGS = 500;
+/** So many messages are kept, of all partitions together, and of each at least so many. */
+const MESSAGES = 2400;
+const MESSAGES_PER_PARTITION = 50;
+/** So many characters of a value are shown. */
+const SHOWN = 120;
+
+/** What is remembered of a group to tell what its next description means. */
+interface Trail {
+  /** Who had each partition when that was last told: nobody has one in a rebalance. */
+  owners: Map<number, { member: string; letter: string }>;
+  /** How many members have got a letter. */
+  letters: number;
+  /** When its last rebalance began, in ms since 1970. */
+  rebalancingSince: number;
+  /** By partition, the committed offset at which the age was last looked up. */
+  aged: Map<string, number>;
+}
+
+export class Model {
+  picture: Picture;
+  readonly happenings: Happening[] = [];
+  readonly messages: Record<string, Message[]> = {};
+  readonly memory: Memory;
+  private news: { messages: Record<string, Message[]>; happenings: Happening[] };
+  /** What is there at the first look has not just happened. */
+  private readonly hasLooked = { cluster: false, groups: false, log: false };
+  private readonly trails = new Map<string, Trail>();
+
+  constructor(topic: string, now: number) {
+    this.picture = { topic, brokers: {}, partitions: {}, groups: {} };
+    this.memory = new Memory({ since: now, base: this.picture, changes: [] });
+    this.news = { messages: {}, happenings: [] };
+  }
+
+  /** What is new since the last call; the past takes note of it. */
+  takeNews(now: number): Model['news'] {
+    this.memory.add(now, this.picture);
+    const { news } = this;
+    this.news = { messages: {}, happenings: [] };
+    return news;
+  }
+
+  /** Kafka gave no answer. */
+  silent(reason: string, now: number): void {
+    if (this.picture.silent) return;
+    this.picture = { ...this.picture, silent: { since: now, reason: escapeControls(reason) } };
+    this.say(now, 'kafka', `Kafka does not answer: ${reason}`);
+  }
+
+  /** The brokers, and the partitions of the topic. */
+  cluster({ brokers, controller, topics }: ClusterAnswer, now: number): void {
+    this.answered(now);
+    const known = { ...this.picture.brokers };
+    const there = new Set(brokers.map(({ id }) => String(id)));
+    for (const { id, host, port } of brokers) {
+      if (known[id]?.gone) this.say(now, 'broker', `Broker ${id} is back after ${age(now - known[id].gone)}`);
+      else if (!known[id] && this.hasLooked.cluster) this.say(now, 'broker', `Broker ${id} has come`);
+      known[id] = { host: escapeControls(host), port };
+    }
+    for (const [id, broker] of Object.entries(known))
+      if (!there.has(id) && !broker.gone) {
+        known[id] = { ...broker, gone: now };
+        this.say(now, 'broker', `Broker ${id} is gone`);
+      }
+    if (this.picture.controller !== undefined && controller >= 0 && this.picture.controller !== controller)
+      this.say(
+        now,
+        'broker',
+        `Broker ${controller} is the controller now; before, it was ${this.picture.controller}`,
+      );
+    this.picture = { ...this.picture, brokers: known };
+    if (controller >= 0) this.picture.controller = controller;
+
+    const topic = topics.find((one) => one.topic === this.picture.topic);
+    if (!topic || topic.partitions.length === 0) this.topicMissing(now);
+    else this.topicThere(topic.partitions, now);
+    this.hasLooked.cluster = true;
+  }
+
+  /**
+   * All groups of the cluster, as far as they are followed.
+   *
+   * @param unanswered groups whose coordinator gave no answer: of them nothing is known
+   */
+  groups(answers: GroupAnswer[], now: number, unanswered: ReadonlySet<string> = new Set()): void {
+    const groups = { ...this.picture.groups };
+    const there = new Set(unanswered);
+    for (const answer of answers) {
+      // An empty group of which nothing is left is as good as gone.
+      if (answer.state === 'Dead') continue;
+      const isOurs = answer.members.some(
+        ({ topics, assignment }) => topics.includes(this.picture.topic) || this.picture.topic in assignment,
+      );
+      if (!isOurs && !groups[answer.id]) continue;
+      there.add(answer.id);
+      groups[answer.id] = this.group(answer, groups[answer.id], now);
+      this.picture = { ...this.picture, groups: { ...groups } };
+    }
+    for (const [id, group] of Object.entries(groups)) {
+      if (there.has(id)) continue;
+      if (!group.gone) {
+        groups[id] = { ...group, gone: now, state: 'Dead', members: {} };
+        this.trails.delete(id);
+        this.say(now, 'state', `${group.name} is gone: Kafka does not know the group any more`, {
+          group: id,
+        });
+      } else if (now - group.gone > FADE_MS) delete groups[id];
+    }
+    this.picture = { ...this.picture, groups };
+    this.hasLooked.groups = true;
+  }
+
+  /**
+   * What a group has committed. To be told before the ends of the log are: what is committed then can't lie beyond.
+   *
+   * @param coordinator for a group that is not known yet: it has committed offsets of this topic, and no members
+   */
+  committed(id: string, answer: CommittedAnswer, coordinator: number, now: number): void {
+    const committed = answer[this.picture.topic];
+    let group = this.picture.groups[id];
+    if (!group) {
+      if (!committed || Object.keys(committed).length === 0) return;
+      group = this.newGroup(id, 'Empty', coordinator, now);
+    }
+    if (group.gone) return;
+    const offsets: Group['offsets'] = {};
+    for (const [partition, offset] of Object.entries(committed ?? {})) {
+      const before = group.offsets[partition];
+      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0 };
+      if (before === undefined) {
+        if (this.hasLooked.log)
+          this.say(
+            now,
+            'committed',
+            `${group.name}: its first commit of partition ${partition} is offset ${offset}`,
+            {
+              group: id,
+            },
+          );
+      } else if (offset < before.committed) {
+        after.again = Math.max(before.committed, before.again ?? 0);
+        const count = before.committed - offset;
+        this.say(
+          now,
+          'rewound',
+          `${group.name}: the committed offset of partition ${partition} goes back from ${before.committed} to ` +
+            `${offset}: ${count === 1 ? '1 message is' : `${count} messages are`} delivered again`,
+          { group: id },
+        );
+      }
+      if (after.again !== undefined && offset >= after.again) delete after.again;
+      offsets[partition] = before && sameOffset(before, after) ? before : after;
+    }
+    this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
+  }
+
+  /** What the leaders tell of the log: its ends, and the newest messages. */
+  log(answers: LogAnswer[], now: number): void {
+    this.answered(now);
+    const partitions = { ...this.picture.partitions };
+    for (const { partition, start, end, stable, records } of answers) {
+      const before = partitions[partition];
+      if (!before) continue;
+      if (before.end >= 0 && start > before.start)
+        this.say(now, 'topic', `Partition ${partition}: the messages before offset ${start} were deleted`);
+      const after: Partition = { ...before, start, end };
+      if (stable >= 0 && stable < end) after.stable = stable;
+      else delete after.stable;
+      partitions[partition] = after;
+      if (records.length > 0) this.remember(partition, records);
+    }
+    this.picture = { ...this.picture, partitions };
+    this.measure();
+    this.hasLooked.log = true;
+  }
+
+  /** The timestamp of the message at an offset: how long the group's oldest has been waiting. */
+  oldest(id: string, partition: number, committed: number, timestamp: number): void {
+    const group = this.picture.groups[id];
+    const offset = group?.offsets[partition];
+    if (!group || !offset || offset.lag === 0 || timestamp < 0) return;
+    this.trail(id).aged.set(String(partition), committed);
+    const offsets = { ...group.offsets, [partition]: { ...offset, oldest: timestamp } };
+    this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
+  }
+
+  /** The groups and offsets whose message's timestamp is not known: what lies there is the oldest unread one. */
+  withoutAge(): { group: string; offsets: { partition: number; offset: number }[] }[] {
+    return Object.entries(this.picture.groups)
+      .map(([group, { offsets }]) => {
+        const aged = this.trails.get(group)?.aged;
+        return {
+          group,
+          offsets: Object.entries(offsets)
+            .filter(([partition, { lag, committed }]) => lag > 0 && aged?.get(partition) !== committed)
+            .map(([partition, { committed }]) => ({ partition: Number(partition), offset: committed })),
+        };
+      })
+      .filter(({ offsets }) => offsets.length > 0);
+  }
+
+  private answered(now: number): void {
+    const { silent, ...rest } = this.picture;
+    if (!silent) return;
+    this.picture = rest;
+    this.say(now, 'kafka', `Kafka answers again after ${age(now - silent.since)}`);
+  }
+
+  private topicMissing(now: number): void {
+    if (this.picture.missing !== undefined) return;
+    if (this.hasLooked.cluster && Object.keys(this.picture.partitions).length > 0)
+      this.say(now, 'topic', `${this.picture.topic} was deleted`);
+    else this.say(now, 'topic', `There is no topic ${this.picture.topic} yet`);
+    for (const partition of Object.keys(this.messages)) delete this.messages[partition];
+    this.picture = { ...this.picture, missing: now, partitions: {} };
+  }
+
+  private topicThere(answers: ClusterAnswer['topics'][number]['partitions'], now: number): void {
+    const { missing, ...rest } = this.picture;
+    const { topic, partitions: known } = this.picture;
+    const count = answers.length === 1 ? '1 partition' : `${answers.length} partitions`;
+    if (missing !== undefined) this.say(now, 'topic', `${topic} is there, with ${count}`);
+    else if (this.hasLooked.cluster && answers.length > Object.keys(known).length)
+      this.say(now, 'topic', `${topic} has ${count} now; before, it had ${Object.keys(known).length}`);
+    const partitions: Picture['partitions'] = {};
+    for (const { id, leader, replicas, isr } of answers) {
+      const before = known[id];
+      if (before) this.sayLeadership(id, before, leader, isr, now);
+      partitions[id] = {
+        ...(before ?? { start: -1, end: -1 }),
+        leader,
+        replicas,
+        isr: [...isr].sort(numerically),
+      };
+    }
+    this.picture = { ...rest, partitions };
+  }
+
+  private sayLeadership(id: number, before: Partition, leader: number, isr: number[], now: number): void {
+    if (leader !== before.leader)
+      this.say(
+        now,
+        'leader',
+        leader < 0
+          ? `Partition ${id} has no leader: nothing can be written or read`
+          : `Partition ${id}: broker ${leader} leads now${before.leader < 0 ? '' : `; before, it was ${before.leader}`}`,
+      );
+    for (const broker of before.isr)
+      if (!isr.includes(broker))
+        this.say(now, 'leader', `Partition ${id}: broker ${broker} is not in sync any more`);
+    for (const broker of isr)
+      if (!before.isr.includes(broker))
+        this.say(now, 'leader', `Partition ${id}: broker ${broker} is in sync again`);
+  }
+
+  private newGroup(id: string, state: string, coordinator: number, now: number): Group {
+    const name = this.nameOf(id);
+    if (this.hasLooked.groups) this.say(now, 'state', `${name} is a new group`, { group: id });
+    return { name, state, coordinator, members: {}, offsets: {}, lag: 0, rebalances: 0 };
+  }
+
+  private group(answer: GroupAnswer, before: Group | undefined, now: number): Group {
+    const { id } = answer;
+    const { gone, ...known } = before ?? this.newGroup(id, answer.state, answer.coordinator, now);
+    const group: Group = { ...known, state: answer.state, coordinator: answer.coordinator };
+    const isNew = before === undefined && !this.hasLooked.groups;
+    const say = (kind: Happening['kind'], text: string, more: Partial<Happening> = {}) => {
+      if (!isNew) this.say(now, kind, `${group.name}: ${text}`, { group: id, ...more });
+    };
+    if (gone) say('state', 'the group is back');
+    if (before && before.coordinator !== answer.coordinator)
+      say(
+        'broker',
+        `broker ${answer.coordinator} coordinates the group now; before, it was ${before.coordinator}`,
+      );
+
+    group.members = {};
+    const earlier = before?.members ?? {};
+    for (const { id: memberId, client, host, assignment } of answer.members) {
+      const partitions = [...(assignment[this.picture.topic] ?? [])].sort(numerically);
+      const member = earlier[memberId];
+      group.members[memberId] = member
+        ? { ...member, partitions }
+        : { letter: this.letter(id), client: escapeControls(client), host: escapeControls(host), partitions };
+      const { letter } = group.members[memberId] as Member;
+      if (!member) say('member', `${letter} joined (${escapeControls(client)} at ${escapeControls(host)})`);
+    }
+    for (const [memberId, { letter }] of Object.entries(earlier))
+      if (!group.members[memberId]) say('member', `${letter} left`);
+
+    const trail = this.trail(id);
+    const wasRebalancing = rebalances(known.state);
+    if (rebalances(group.state)) {
+      if (wasRebalancing) return group;
+      trail.rebalancingSince = now;
+      group.rebalances++;
+      say('state', 'a rebalance begins: its partitions are dealt out anew');
+      return group;
+    }
+    const hasChanged = Object.keys({ ...earlier, ...group.members }).some(
+      (member) => !earlier[member] || !group.members[member],
+    );
+    if (wasRebalancing) say('state', `the rebalance is over after ${age(now - trail.rebalancingSince)}`);
+    else if (hasChanged && trail.owners.size > 0) {
+      // It was over between two questions.
+      group.rebalances++;
+      say('state', 'a rebalance: its partitions are dealt out anew');
+    }
+    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members))
+      for (const partition of partitions) {
+        const owner = trail.owners.get(partition);
+        if (owner?.member === memberId) continue;
+        trail.owners.set(partition, { member: memberId, letter: to });
+        if (owner === undefined)
+          say('assigned', `partition ${partition} goes to ${to}`, { move: { partition, to } });
+        else
+          say('assigned', `partition ${partition} moves from ${owner.letter} to ${to}`, {
+            move: { partition, from: owner.letter, to },
+          });
+      }
+    if (before && group.state === 'Empty' && known.state !== 'Empty')
+      say('state', 'nobody is left in the group; its offsets stay');
+    return group;
+  }
+
+  /** The group's id without the end that makes it the only one of its name, where it is the only one anyway. */
+  private nameOf(id: string): string {
+    const [, base = id, random] = RANDOM_END.exec(id) ?? [];
+    const isTaken = Object.values(this.picture.groups).some((group) => group.name === base && !group.gone);
+    return escapeControls(random && isTaken ? `${base}-${random}` : base);
+  }
+
+  private trail(id: string): Trail {
+    const trail = this.trails.get(id) ?? {
+      owners: new Map(),
+      letters: 0,
+      rebalancingSince: 0,
+      aged: new Map(),
+    };
+    this.trails.set(id, trail);
+    return trail;
+  }
+
+  /** a to z, then aa, ab and so on. */
+  private letter(group: string): string {
+    let letter = '';
+    for (let number = this.trail(group).letters++; number >= 0; number = Math.floor(number / 26) - 1)
+      letter = String.fromCharCode(97 + (number % 26)) + letter;
+    return letter;
+  }
+
+  private remember(partition: number, records: LogAnswer['records']): void {
+    const kept = this.messages[partition] ?? [];
+    const from = (kept.at(-1)?.offset ?? -1) + 1;
+    const messages = records.filter(({ offset }) => offset >= from).map(asMessage);
+    const limit = Math.max(
+      MESSAGES_PER_PARTITION,
+      Math.floor(MESSAGES / Math.max(1, Object.keys(this.picture.partitions).length)),
+    );
+    this.messages[partition] = [...kept, ...messages].slice(-limit);
+    this.news.messages[partition] = [...(this.news.messages[partition] ?? []), ...messages].slice(-limit);
+  }
+
+  /** The lags, of what is committed and of the ends; the ages of what we have seen ourselves. */
+  private measure(): void {
+    const groups: Picture['groups'] = {};
+    for (const [id, group] of Object.entries(this.picture.groups)) {
+      const offsets: Group['offsets'] = {};
+      let lag = 0;
+      for (const [partition, offset] of Object.entries(group.offsets)) {
+        const end = this.picture.partitions[partition]?.end ?? -1;
+        const after: Offset = { ...offset, lag: Math.max(0, end - offset.committed) };
+        const seen = after.lag > 0 ? this.timestampAt(partition, offset.committed) : undefined;
+        if (after.lag === 0) delete after.oldest;
+        else if (seen !== undefined) {
+          after.oldest = seen;
+          this.trail(id).aged.set(partition, offset.committed);
+        }
+        lag += after.lag;
+        offsets[partition] = sameOffset(offset, after) ? offset : after;
+      }
+      groups[id] = { ...group, offsets, lag };
+    }
+    this.picture = { ...this.picture, groups };
+  }
+
+  private timestampAt(partition: string, offset: number): number | undefined {
+    const kept = this.messages[partition] ?? [];
+    const guess = kept[offset - (kept[0]?.offset ?? 0)];
+    const message = guess?.offset === offset ? guess : kept.find((one) => one.offset === offset);
+    return message && message.timestamp >= 0 ? message.timestamp : undefined;
+  }
+
+  private say(at: number, kind: Happening['kind'], text: string, more: Partial<Happening> = {}): void {
+    const happening: Happening = { at, kind, text: escapeControls(text), ...more };
+    this.happenings.push(happening);
+    if (this.happenings.length > HAPPENINGS) this.happenings.shift();
+    this.news.happenings.push(happening);
+  }
+}
+
+export function rebalances(state: string): boolean {
+  return state === 'PreparingRebalance' || state === 'CompletingRebalance';
+}
+
+function asMessage({ offset, timestamp, value }: LogAnswer['records'][number]): Message {
+  if (value === null) return { offset, timestamp, bytes: 0 };
+  // Four bytes are the longest character: a large value costs no more than a small one.
+  const start = [...value.subarray(0, SHOWN * 4).toString()].slice(0, SHOWN).join('');
+  return { offset, timestamp, value: escapeControls(start), bytes: value.length };
+}
+
+function sameOffset(one: Offset, other: Offset): boolean {
+  return (
+    one.committed === other.committed &&
+    one.lag === other.lag &&
+    one.oldest === other.oldest &&
+    one.again === other.again
+  );
+}
+
+const numerically = (one: number, other: number) => one - other;

@@ -1,0 +1,383 @@
+/** The page: listens to the server, remembers ten minutes, and draws what it knows, now or then. */
+import { h, render } from '/vendor/preact.mjs';
+import {
+  type Group,
+  Memory,
+  type Message,
+  merge,
+  PAST_MS,
+  type Picture,
+  type Snapshot,
+  type Tick,
+} from '../picture.js';
+import { Groups, type History, histories } from './groups.js';
+import { Lane } from './lanes.js';
+import { Brokers, Happenings, Table } from './side.js';
+import { clock, colourOf, span, Term } from './words.js';
+
+/** Messages of a partition that are kept for looking back. */
+const MESSAGES = 2400;
+/** What is older than this, in ms, is said to be old. */
+const OLD_MS = 2000;
+/** A page that nobody sees lets go of the server after so long, in ms. */
+const HIDDEN_MS = 10_000;
+
+/** So many flags are many: groups times partitions. */
+const MANY = 100;
+
+let known: Snapshot | undefined;
+let memory: Memory | undefined;
+let connection: 'connecting' | 'open' | 'lost' = 'connecting';
+/** The server's clock, less ours, in ms. */
+let ahead = 0;
+/** The moment that is looked at, if it is not now. */
+let then: { at: number; picture: Picture } | undefined;
+let isTableOpen = false;
+let width = 0;
+let rem = 14;
+let pastOf = 0;
+let past = new Map<string, History>();
+let ends: Record<string, { at: number; end: number }[]> = {};
+
+const parameters = new URLSearchParams(location.search);
+let topic = parameters.get('topic') ?? undefined;
+/** The names of the groups that are shown; undefined for all. */
+let chosen = parameters.get('groups')?.split(',').filter(Boolean);
+
+// --- What the server tells
+
+let stream: EventSource | undefined;
+
+function connect(): void {
+  stream?.close();
+  stream = new EventSource(topic === undefined ? '/events' : `/events?topic=${encodeURIComponent(topic)}`);
+  stream.addEventListener('state', (event) => {
+    known = JSON.parse(event.data) as Snapshot;
+    memory = new Memory(structuredClone(known.past));
+    ahead = known.now - Date.now();
+    connection = 'open';
+    recall();
+    draw();
+  });
+  stream.addEventListener('tick', (event) => {
+    if (known) learn(known, JSON.parse(event.data) as Tick);
+    draw();
+  });
+  stream.addEventListener('error', () => {
+    connection = 'lost';
+    // Refused, it does not try again by itself.
+    if (stream?.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+    draw();
+  });
+}
+
+function learn(snapshot: Snapshot, { now, change, messages, happenings, cost }: Tick): void {
+  connection = 'open';
+  ahead = now - Date.now();
+  snapshot.now = now;
+  snapshot.picture = merge(snapshot.picture, change);
+  snapshot.cost = cost;
+  memory?.add(now, snapshot.picture);
+  for (const [partition, news] of Object.entries(messages)) {
+    const kept = snapshot.messages[partition] ?? [];
+    const last = kept.at(-1)?.offset ?? -1;
+    snapshot.messages[partition] = [...kept, ...news.filter(({ offset }) => offset > last)].slice(-MESSAGES);
+  }
+  snapshot.happenings = [...snapshot.happenings, ...happenings].slice(-500);
+  if (Math.floor(now / 1000) !== pastOf) recall();
+}
+
+/** Once a second: the lines and the bars, from the steps of the memory. */
+function recall(): void {
+  if (!memory || !known) return;
+  pastOf = Math.floor(known.now / 1000);
+  past = histories(memory);
+  ends = {};
+  const note = (at: number, partitions: Record<string, { end?: number } | null>) => {
+    for (const [id, partition] of Object.entries(partitions))
+      if (partition?.end !== undefined && partition.end >= 0) {
+        ends[id] ??= [];
+        ends[id].push({ at, end: partition.end });
+      }
+  };
+  note(memory.past.since, memory.past.base.partitions);
+  for (const { at, change } of memory.past.changes)
+    if (change.partitions) note(at, change.partitions as Record<string, { end?: number }>);
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && stream === undefined) connect();
+  else if (document.hidden)
+    setTimeout(() => {
+      if (!document.hidden) return;
+      stream?.close();
+      stream = undefined;
+    }, HIDDEN_MS);
+});
+
+// --- What the user wants
+
+function keepAddress(): void {
+  const wanted = new URLSearchParams();
+  if (topic !== undefined) wanted.set('topic', topic);
+  if (chosen) wanted.set('groups', chosen.join(','));
+  history.replaceState(null, '', wanted.size > 0 ? `?${wanted}` : '/');
+}
+
+function chooseTopic(name: string): void {
+  topic = name;
+  then = undefined;
+  known = undefined;
+  keepAddress();
+  connect();
+  draw();
+}
+
+function toggleGroup(name: string, all: string[]): void {
+  const shown = new Set(chosen ?? all);
+  if (!shown.delete(name)) shown.add(name);
+  chosen = all.every((one) => shown.has(one)) ? undefined : [...shown];
+  keepAddress();
+  draw();
+}
+
+function lookBack(at: number | undefined): void {
+  then = at === undefined || !memory ? undefined : { at, picture: memory.pictureAt(at) };
+  draw();
+}
+
+// --- What is drawn
+
+let isDrawing = false;
+let drawnAt = 0;
+
+/** At the next frame; so much at once that it would fill the frames, only now and then. */
+function draw(): void {
+  if (isDrawing || performance.now() - drawnAt < pause()) return;
+  isDrawing = true;
+  requestAnimationFrame(() => {
+    isDrawing = false;
+    drawnAt = performance.now();
+    render(<Page />, document.body);
+    if (width === 0) measure();
+  });
+}
+
+/** Where there are many flags, between two drawings, in ms. */
+function pause(): number {
+  const { groups = {}, partitions = {} } = known?.picture ?? {};
+  return Object.keys(groups).length * Object.keys(partitions).length > MANY ? 400 : 0;
+}
+
+/** The lanes are as wide as there is room: known once they are drawn, and when the window changes. */
+function measure(): void {
+  const room = document.querySelector('.track')?.clientWidth ?? 0;
+  if (room === width || room === 0) return;
+  width = room;
+  rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  draw();
+}
+
+new ResizeObserver(measure).observe(document.documentElement);
+// Ages grow, and a silence gets longer, also while nothing is told.
+setInterval(draw, 500);
+for (const gesture of ['input', 'change', 'click', 'toggle'])
+  addEventListener(
+    gesture,
+    () => {
+      drawnAt = 0;
+    },
+    { capture: true },
+  );
+
+function Page() {
+  if (!known)
+    return (
+      <main class="waiting">
+        <h1>Kafka, live</h1>
+        <p role="status">
+          {connection === 'lost' ? 'The live view does not answer; trying again.' : 'Connecting …'}
+        </p>
+      </main>
+    );
+  const nowThere = Date.now() + ahead;
+  const now = then?.at ?? nowThere;
+  const picture = then?.picture ?? known.picture;
+  const groups = Object.entries(picture.groups).sort(
+    ([, one], [, other]) =>
+      order(one) - order(other) || one.name.localeCompare(other.name, 'en', { numeric: true }),
+  );
+  const shown = groups.filter(([, { name }]) => !chosen || chosen.includes(name));
+  const partitions = Object.entries(picture.partitions).filter(([, { end }]) => end >= 0);
+  return (
+    <div class={shown.length > 6 ? 'many' : ''}>
+      <Head picture={picture} nowThere={nowThere} />
+      <main>
+        <div class="lanes">
+          <p class="hint">
+            A numbered cell is a message of <b>{picture.topic}</b>, at its <Term word="offset" />. A flag is
+            where a <Term word="group" /> has its <Term word="commit" />: all to its left is done. The stripe
+            to its right is what the group has yet to read: its <Term word="lag" />. A cell is{' '}
+            <span class="sample unread">yellow</span> until a group has committed it, and{' '}
+            <span class="sample read">green</span> once all have.
+          </p>
+          <Choice groups={groups} />
+          {picture.missing !== undefined && (
+            <p class="notice" role="status">
+              There is no topic {picture.topic} yet. It is shown as soon as there is.
+            </p>
+          )}
+          {partitions.map(([id, partition]) => (
+            <Lane
+              key={id}
+              id={Number(id)}
+              partition={partition}
+              groups={shown}
+              messages={messagesOf(id, partition.end)}
+              now={now}
+              ends={ends[id] ?? []}
+              isLive={then === undefined}
+              width={width || 600}
+              rem={rem}
+              glides={pause() === 0}
+            />
+          ))}
+          <Happenings happenings={known.happenings} picture={known.picture} now={now} />
+          <details
+            class="as-table"
+            onToggle={(event) => {
+              isTableOpen = (event.currentTarget as HTMLDetailsElement).open;
+              draw();
+            }}
+          >
+            <summary>All figures as a table</summary>
+            {isTableOpen && <Table picture={picture} groups={shown} now={now} />}
+          </details>
+        </div>
+        <div class="side">
+          <Groups groups={shown} happenings={known.happenings} histories={past} now={now} until={nowThere} />
+          <Brokers picture={picture} now={now} />
+        </div>
+      </main>
+    </div>
+  );
+}
+
+/** Those of the demo first, in the order of the README. */
+function order({ name }: Group): number {
+  const index = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'].findIndex((one) =>
+    name.startsWith(one),
+  );
+  return index < 0 ? 3 : index;
+}
+
+function messagesOf(id: string, end: number): Message[] {
+  const all = known?.messages[id] ?? [];
+  const last = all.at(-1);
+  return last && last.offset >= end ? all.filter(({ offset }) => offset < end) : all;
+}
+
+function Head({ picture, nowThere }: { picture: Picture; nowThere: number }) {
+  const { cost, topics, now, groupsLeftOut } = known as Snapshot;
+  const old = nowThere - now;
+  const since = Math.max((memory as Memory).past.since, nowThere - PAST_MS);
+  return (
+    <header class="head">
+      <h1>Kafka, live</h1>
+      <label>
+        <span class="visually-hidden">topic</span>
+        <select
+          value={picture.topic}
+          onChange={(event) => chooseTopic((event.currentTarget as HTMLSelectElement).value)}
+        >
+          {[...new Set([picture.topic, ...topics])].map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Freshness old={old} picture={picture} nowThere={nowThere} />
+      <span class="cost quiet">
+        asks Kafka {Math.round(cost.requests)} times a second
+        {groupsLeftOut > 0 && `; ${groupsLeftOut} groups are left out`}
+      </span>
+      <div class="time">
+        <button
+          type="button"
+          aria-pressed={then !== undefined}
+          onClick={() => lookBack(then ? undefined : nowThere)}
+        >
+          {then ? '▶ back to now' : '❚❚ pause'}
+        </button>
+        <input
+          type="range"
+          aria-label="moment"
+          aria-valuetext={then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : 'now'}
+          min={second(since)}
+          max={second(nowThere)}
+          value={second(then?.at ?? nowThere)}
+          onInput={(event) => {
+            const chosen = Number((event.currentTarget as HTMLInputElement).value);
+            lookBack(chosen >= second(Date.now() + ahead) ? undefined : chosen * 1000 + 999);
+          }}
+        />
+        <output>{then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : clock(nowThere)}</output>
+      </div>
+    </header>
+  );
+}
+
+const second = (at: number) => Math.floor(at / 1000);
+
+function Freshness({ old, picture, nowThere }: { old: number; picture: Picture; nowThere: number }) {
+  if (connection !== 'open')
+    return (
+      <strong class="fresh bad" role="status">
+        The live view does not answer; what you see is {span(old)} old
+      </strong>
+    );
+  const { silent } = (known as Snapshot).picture;
+  if (silent)
+    return (
+      <strong class="fresh bad" role="status" title={silent.reason}>
+        Kafka does not answer since {clock(silent.since)}; what you see is {span(nowThere - silent.since)} old
+      </strong>
+    );
+  if (old > OLD_MS)
+    return (
+      <strong class="fresh bad" role="status">
+        what you see is {span(old)} old
+      </strong>
+    );
+  return (
+    <span class="fresh good" role="status">
+      {then ? 'looking back' : picture.missing === undefined ? 'live' : 'waiting for the topic'}
+    </span>
+  );
+}
+
+/** The groups: which of them are shown. */
+function Choice({ groups }: { groups: [string, Group][] }) {
+  const names = groups.map(([, { name }]) => name);
+  if (names.length < 2) return null;
+  return (
+    <fieldset class="choice">
+      <legend class="visually-hidden">groups that are shown</legend>
+      {groups.map(([id, { name }]) => (
+        <button
+          key={id}
+          type="button"
+          class={`group-name ${colourOf(name)}`}
+          aria-pressed={!chosen || chosen.includes(name)}
+          onClick={() => toggleGroup(name, names)}
+        >
+          {name}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+connect();
+draw();

@@ -1,0 +1,163 @@
+/** The page, and what it is told, over HTTP: for this machine, and for reading only. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Snapshot, Tick } from './picture';
+
+/** Pages that may be open at a time. */
+const MAX_STREAMS = 20;
+/** A page that lets so much pile up, in bytes, does not read: it is cut off, and connects again if it is there. */
+const MAX_UNREAD = 2 ** 20;
+const MAX_CONNECTIONS = 100;
+
+/** Where the server knows from what to tell. */
+export interface Source {
+  /** The topic that is shown where none is named. */
+  topic: string;
+  /** Looks at the topic until the function that it gives is called. */
+  watch(topic: string): () => void;
+  snapshot(topic: string): Snapshot | undefined;
+  onTick: (topic: string, tick: Tick) => void;
+}
+
+const HEADERS = {
+  // Nothing from elsewhere, nothing inline; the rest has no default.
+  'Content-Security-Policy':
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
+
+/** Whoever sends another name has been led here by a name server that lies (DNS rebinding). */
+const OUR_NAMES = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+const TOPIC = /^(?!\.\.?$)[\w.-]{1,249}$/;
+
+/** Not listening yet. */
+export function createViewServer(source: Source): Server {
+  const files = readFiles();
+  /** The topic that each open page looks at. */
+  const streams = new Map<ServerResponse, string>();
+
+  source.onTick = (topic, tick) => {
+    let message: Buffer | undefined;
+    for (const [response, watched] of streams) {
+      if (watched !== topic) continue;
+      // One buffer for all who read it, so that twenty who don't cost no more than one.
+      message ??= event('tick', tick);
+      if (response.writableLength > MAX_UNREAD) response.destroy();
+      else response.write(message);
+    }
+  };
+
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (!OUR_NAMES.test(request.headers.host ?? ''))
+      return refuse(response, 403, 'This is not the name of this page.');
+    if (
+      request.headers['sec-fetch-site'] === 'cross-site' &&
+      request.headers['sec-fetch-mode'] !== 'navigate'
+    )
+      return refuse(response, 403, 'Other sites have nothing to read here.');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      return refuse(response, 405, 'This page is for reading only.');
+    }
+    const { pathname, searchParams } = address(request);
+    const file = files.get(pathname);
+    if (file) return send(request, response, file.type, file.body);
+    if (pathname !== '/api/state' && pathname !== '/events')
+      return refuse(response, 404, 'There is no such page.');
+    const topic = searchParams.get('topic') ?? source.topic;
+    if (!TOPIC.test(topic)) return refuse(response, 400, 'That is not the name of a topic.');
+    if (pathname === '/api/state') return sendState(request, response, topic);
+    sendEvents(request, response, topic);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+
+  function sendState(request: IncomingMessage, response: ServerResponse, topic: string): void {
+    const snapshot = source.snapshot(topic);
+    if (!snapshot) refuse(response, 404, 'Nobody looks at this topic: open the page with it first.');
+    else send(request, response, 'application/json; charset=utf-8', Buffer.from(JSON.stringify(snapshot)));
+  }
+
+  function sendEvents(request: IncomingMessage, response: ServerResponse, topic: string): void {
+    if (streams.size >= MAX_STREAMS) {
+      refuse(response, 503, `There are ${MAX_STREAMS} pages open already.`);
+      return;
+    }
+    response.setHeader('Content-Type', 'text/event-stream');
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    const unwatch = source.watch(topic);
+    streams.set(response, topic);
+    response.on('close', () => {
+      streams.delete(response);
+      unwatch();
+    });
+    response.on('error', () => response.destroy());
+    response.write(event('state', source.snapshot(topic)));
+  }
+
+  return server;
+}
+
+function event(name: string, data: unknown): Buffer {
+  return Buffer.from(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+function address(request: IncomingMessage): URL {
+  const nowhere = 'http://localhost/nothing';
+  return new URL(URL.canParse(`http://localhost${request.url}`) ? `http://localhost${request.url}` : nowhere);
+}
+
+function send(request: IncomingMessage, response: ServerResponse, type: string, body: Buffer): void {
+  response.setHeader('Content-Type', type);
+  response.setHeader('Content-Length', body.length);
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function refuse(response: ServerResponse, status: number, why: string): void {
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.end(`${why}\n`);
+}
+
+interface File {
+  type: string;
+  body: Buffer;
+}
+
+/** The scripts of the page, compiled from TypeScript for the browser. */
+const SCRIPTS = ['picture', 'page/main', 'page/lanes', 'page/groups', 'page/side', 'page/words'];
+
+/** The page's files, read once: no request names a file. */
+function readFiles(): Map<string, File> {
+  const read = (path: string) => readFileSync(join(__dirname, path));
+  const script = (body: Buffer): File => ({ type: 'text/javascript; charset=utf-8', body });
+  // As the rest of the code, run from source they are compiled here, and in the image they were when it was built.
+  const isSource = __filename.endsWith('.ts');
+  const compiled = (name: string) => (isSource ? compile(name) : read(`../web/${name}.js`));
+  return new Map<string, File>([
+    ['/', { type: 'text/html; charset=utf-8', body: read('page/index.html') }],
+    ['/page/style.css', { type: 'text/css; charset=utf-8', body: read('page/style.css') }],
+    ['/page/icon.svg', { type: 'image/svg+xml', body: read('page/icon.svg') }],
+    ...SCRIPTS.map((name): [string, File] => [`/${name}.js`, script(compiled(name))]),
+    ['/vendor/preact.mjs', script(readFileSync(require.resolve('preact')))],
+  ]);
+}
+
+function compile(name: string): Buffer {
+  const ts: typeof import('typescript') = require('typescript');
+  const { config } = ts.readConfigFile(join(__dirname, 'page/tsconfig.json'), ts.sys.readFile);
+  const path = [`${name}.ts`, `${name}.tsx`].map((file) => join(__dirname, file)).find(existsSync) as string;
+  const { outputText } = ts.transpileModule(readFileSync(path, 'utf8'), {
+    fileName: path,
+    compilerOptions: ts.convertCompilerOptionsFromJson(config.compilerOptions, __dirname).options,
+  });
+  return Buffer.from(outputText);
+}
