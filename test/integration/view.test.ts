@@ -179,7 +179,7 @@ test('what a broker may hold is shown, or passed over: it is no reason to stop',
     maxInFlightRequests: 1,
   });
   await producer.connect();
-  // The first unpacks to more than the view would hold. Each transaction ends with a marker that is no message.
+  // The first is small only while it is packed. Each transaction ends with a marker that is no message.
   for (const value of [Buffer.alloc(8_000_000), 'packed']) {
     const transaction = await producer.transaction();
     await transaction.send({ topic, messages: [{ value }], compression: CompressionTypes.GZIP });
@@ -201,6 +201,7 @@ test('what a broker may hold is shown, or passed over: it is no reason to stop',
       [3, '\ufffd\ufffd\\u0000', 3],
       [4, '<img src=x onerror=alert(1)>', 28],
       [5, 'x'.repeat(40), 900_000],
+      [odd.length, '\\u0000'.repeat(7).slice(0, 40), 8_000_000],
       [odd.length + 2, 'packed', 6],
     ],
   );
