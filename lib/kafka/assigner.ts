@@ -50,9 +50,15 @@ export function assigner({ cluster }: { cluster: Cluster }, config: KafkaConfig,
         }),
       }));
     },
+    // A member that joins again as it was changes nothing, unless it is the leader, who looks at its own topic only. With
+    // the number of partitions in what it says of itself, one whose topic has got more has the group deal anew.
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version: VERSION, topics, userData: Buffer.alloc(0) }),
+      metadata: MemberMetadata.encode({
+        version: VERSION,
+        topics,
+        userData: Buffer.from(`${cluster.findTopicPartitionMetadata(config.topic).length} partitions`),
+      }),
     }),
   };
 }

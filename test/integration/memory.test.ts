@@ -64,6 +64,5 @@ for (const [what, value] of [
           ? received(consumer.lines).reduce((sum, one) => sum + one.messages, 0)
           : consumer.lines.filter((line) => line.startsWith('Skipped: ')).length;
       assert.equal(count, COUNT);
-      if (process.env.SHOW) console.log(name, what, batch.length, most);
     }
   });
