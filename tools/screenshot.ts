@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     start('kafka-producer', { TOPIC_PARTITIONS: '2', SEND_INTERVAL_MS: '500' });
     const view = await openView(settings);
     const browser = await launch();
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 });
     await page.goto(`http://localhost:${view.port}/`);
     for (const name of ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const)
       start(name, { HANDLER_DELAY_MS: name === 'consumer_from_oldest' ? '700' : '0' });
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     start('consumer_from_newest', { GROUP_ID: 'pair' });
     await page.locator('.chip.is-moved').waitFor();
     await until('lag', async () => ((await view.state()).picture.groups.pair?.lag ?? 0) > 0);
-    await page.screenshot({ path: PICTURE });
+    await page.screenshot({ path: PICTURE, animations: 'disabled' });
     await browser.close();
     console.log(`Written: ${PICTURE}`);
   } finally {

@@ -5,9 +5,10 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchKafka } from '../../local/broker';
+import { fetchKafka, freePort } from '../../local/broker';
+import type { Snapshot } from '../../view/picture';
 import { lineOf, offsets, range, received, sent, starts } from '../support/log';
-import { Recorded } from '../support/service';
+import { Recorded, until } from '../support/service';
 
 const ROOT = join(__dirname, '..', '..');
 /** A copy of the project: the user's own data in local/data stays as it is. */
@@ -22,6 +23,7 @@ before(async () => {
     'local/run.ts',
     'producer',
     'consumers',
+    'view',
   ])
     cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
   for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'buildAndRun.sh'])
@@ -125,6 +127,20 @@ test('a bad setting of the producer ends the demo with exit code 1, and leaves n
   const demo = buildAndRun([], { SEND_INTERVAL_MS: '0' });
   assert.equal((await demo.exit).code, 1);
   assert.match(of(demo, 'kafka-producer').join('\n'), /^SEND_INTERVAL_MS is "0": a whole number/);
+  assert.deepEqual(leftRunning(), []);
+});
+
+test('with --view the page is there too, for this machine, and goes with the demo', async () => {
+  const port = await freePort();
+  const demo = buildAndRun(['--view'], { VIEW_PORT: String(port) });
+  await demo.line('its address', (line) => line.endsWith(`| The live view is at http://localhost:${port}`));
+  await until('the three groups', async () => {
+    const answer = await fetch(`http://localhost:${port}/api/state`);
+    const { picture } = (await answer.json()) as Snapshot;
+    return Object.keys(picture.groups).length === 3;
+  });
+  assert.equal(await pressCtrlC(demo), 130);
+  assert.ok(demo.lines.includes('live_view exited with code 0'));
   assert.deepEqual(leftRunning(), []);
 });
 
