@@ -16,12 +16,12 @@ export function report(results: Results): void {
   );
 }
 
-function measured({ throughput, latency, start, cost, history }: Results): string[] {
+function measured({ throughput, latency, start, cost, history, view }: Results): string[] {
   return [
     '# Measured',
     `By \`npm run bench\`. Each figure is the median of the rounds, with the lowest and the highest in brackets; a round
 measures everything once, in turn, on the same broker.`,
-    ...origins({ throughput, latency, start, cost, history }),
+    ...origins({ throughput, latency, start, cost, history, view }),
     '## Throughput',
     `A topic holds 2,000,000 messages of the demo's kind. Each client joins a group, parses each value as JSON, and commits:
 one by one, at most 100 messages are handled and not committed; of batches, one. The clock starts with the assignment.
@@ -60,13 +60,28 @@ commit nothing: what the broker can give.`,
         return [service, count(messages), count(seconds), ...samples.map(count)];
       }),
     ),
+    '## The live view',
+    `1,000 messages a second on 12 partitions, 20 groups, the page open in a headless browser; MB of the server's process
+and of the page's heap.`,
+    table(
+      ['minutes', 'frames a second', 'MB of', 'at first', 'at a tenth', 'at half', 'at the end', 'highest'],
+      view?.rows.flatMap(({ minutes, frames, server, page }) =>
+        [['the server', server] as const, ['the page', page] as const].map(([what, memory]) => {
+          const at = (part: number) => memory[Math.round(part * (memory.length - 1))] as number;
+          const samples = [at(0), at(0.1), at(0.5), at(1), Math.max(...memory)];
+          return [count(minutes), show(frames, 0), what, ...samples.map((mb) => number(mb, 1))];
+        }),
+      ),
+    ),
   ];
 }
 
 /** What the parts have in common is said once. */
 function origins(results: Results): string[] {
   const parts = new Map<string, string[]>();
-  for (const [part, { circumstances }] of Object.entries(results)) {
+  for (const [part, measured] of Object.entries(results)) {
+    if (!measured) continue;
+    const { circumstances } = measured;
     const said = describe(circumstances);
     parts.set(said, [...(parts.get(said) ?? []), part]);
   }

@@ -52,6 +52,16 @@ export interface History {
   memory: number[];
 }
 
+/** The live view, with 1,000 messages a second to show; once, for its length. */
+export interface View {
+  minutes: number;
+  /** Frames a second that the page draws. */
+  frames: Figure;
+  /** The server's process, resident, and the page's heap, in MB: sampled at even distances. */
+  server: number[];
+  page: number[];
+}
+
 /** The parts of the bench, by name. */
 export interface Rows {
   throughput: Throughput[];
@@ -59,6 +69,7 @@ export interface Rows {
   start: Start[];
   cost: Cost[];
   history: History[];
+  view: View[];
 }
 
 /** When, where and of what the rows were measured. */
