@@ -26,9 +26,6 @@ export async function view(lab: Lab): Promise<View[]> {
   const producer = start(compiled('producer/producer'), { ...settings, SEND_INTERVAL_MS: '1' });
   const consumer = start(compiled('consumers/consumer_fromOldest'), { ...settings, GROUP_ID: randomUUID() });
   for (const child of [producer, consumer]) child.stdout?.resume();
-  await new Promise((resolve) =>
-    createInterface(server.stdout as NodeJS.ReadableStream).once('line', resolve),
-  );
   const page = await browser.newPage();
   await page.goto(`http://localhost:${port}/?topic=${topic}`);
   const minutes = lab.short ? 0.5 : 10;
