@@ -141,7 +141,7 @@ describe('on a broker that works', () => {
   test('a member that waits for another one’s handler says that it waits', async () => {
     const topic = await kafka.createTopic(2);
     await kafka.write(topic, messages(0, 2));
-    const settings = { GROUP_ID: randomUUID(), HANDLER_DELAY_MS: '9000', BATCH_SIZE: '1' };
+    const settings = { GROUP_ID: randomUUID(), HANDLER_DELAY_MS: '20000', BATCH_SIZE: '1' };
     const busy = start('consumer_batch_message', kafka, topic, settings);
     await busy.shows('a batch in hand', (lines) => offsets(lines).length === 1);
     const second = start('consumer_batch_message', kafka, topic, settings);
