@@ -306,6 +306,7 @@ describe('a compacted topic with record batches that are left without records', 
       await clean(topic, 2);
       const end = where === 'in the middle' ? 4 : 3;
       assert.equal(await highWatermark(kafka, topic), end);
+      const started = [];
       for (const [name, from] of [
         ['consumer_from_oldest', 0],
         ['consumer_batch_message', 0],
@@ -319,15 +320,17 @@ describe('a compacted topic with record batches that are left without records', 
           partitions: [{ partition: 0, offset: String(from) }],
         });
         const settings = { GROUP_ID: groupId, BATCH_WAIT_MS: '200' };
-        const consumer = start(name, kafka, topic, settings);
-        await isDone(kafka, groupId, topic);
-        const before = kafka.proxy?.fetches ?? 0;
-        await sleep(3000);
-        const fetches = (kafka.proxy?.fetches ?? 0) - before;
-        // Each waits for half a second.
-        assert.ok(fetches >= 1 && fetches <= 10, `${fetches} fetches in 3 s`);
+        started.push({ groupId, from, consumer: start(name, kafka, topic, settings) });
+      }
+      for (const { groupId } of started) await isDone(kafka, groupId, topic);
+      const before = kafka.proxy?.fetches ?? 0;
+      await sleep(3000);
+      const fetches = (kafka.proxy?.fetches ?? 0) - before;
+      // Of four consumers, whose fetches wait for half a second each.
+      assert.ok(fetches >= 4 && fetches <= 40, `${fetches} fetches in 3 s`);
+      const all = [0, 1, ...(where === 'in the middle' ? [3] : [])];
+      for (const { groupId, from, consumer } of started) {
         assert.equal(await consumer.stop(), 0);
-        const all = [0, 1, ...(where === 'in the middle' ? [3] : [])];
         assert.deepEqual(
           received(consumer.lines).flatMap(({ values }) => values.map((value) => JSON.parse(value).n)),
           all.filter((offset) => offset >= from).map((offset) => Math.min(offset, 2)),
