@@ -14,7 +14,7 @@ runService(async (stopping) => {
   const config = batchConfig('consumer_batch_message', { autoOffsetReset: 'earliest' });
 
   await consumeInBatches(config, stopping, async (messages, ending) => {
-    print(describeBatch(messages, ending, Date.now()));
+    await print(describeBatch(messages, ending, Date.now()));
     // Stands for the work: HANDLER_DELAY_MS for the whole batch.
     if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
   });

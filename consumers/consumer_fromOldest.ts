@@ -14,7 +14,7 @@ runService(async (stopping) => {
   const config = consumerConfig('consumer_from_oldest', { autoOffsetReset: 'earliest' });
 
   await consume(config, stopping, async (message) => {
-    print(describeReceived(message, Date.now()));
+    await print(describeReceived(message, Date.now()));
     // Stands for the work: HANDLER_DELAY_MS for each message.
     if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
   });

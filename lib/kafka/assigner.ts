@@ -22,7 +22,9 @@ export function assigner({ cluster }: { cluster: Cluster }, config: KafkaConfig,
     try {
       return await countPartitions(topic, config, trouble);
     } catch (error) {
-      if (rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
+      // Not there, or not for us to see: nobody is the worse for it but those who asked for it.
+      const { type = '' } = rootCause(error);
+      if (['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED'].includes(type)) return 0;
       throw error;
     }
   };
