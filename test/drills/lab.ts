@@ -315,6 +315,9 @@ export class Lab {
     for (const name of this.extra.keys()) await this.docker('rm --force --volumes', name);
     this.extra.clear();
     await this.compose('down', '--timeout', '5', '--volumes', '--remove-orphans');
+    // And what a drill had put something else in the place of: Compose takes away only what is in use.
+    this.configure();
+    await this.compose('down', '--volumes');
   }
 }
 
