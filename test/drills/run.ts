@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       runs: { type: 'string', default: '1' },
-      labs: { type: 'string', default: String(Math.min(cpus().length + 1, 4)) },
+      labs: { type: 'string', default: String(Math.min(cpus().length, 4)) },
       short: { type: 'boolean', default: false },
     },
   });
