@@ -57,7 +57,10 @@ export class Generation implements Life {
     const fetched = { records: batch.records(), end: batch.next };
     const taking = this.worker.take(batch.partition, fetched, isInterrupted);
     this.taking = taking.catch(() => undefined);
-    this.membership.seek(batch.partition, await taking);
+    const next = await taking;
+    // Over meanwhile: the position is the next generation's to choose.
+    if (this.isOver) return;
+    this.membership.seek(batch.partition, next);
     // What can be committed now does not come again after the rebalance.
     if (interrupted() && !this.stopping.aborted) await this.commits.commit();
   }

@@ -132,7 +132,11 @@ export class Member implements GroupMember {
     const { groupId, groupIsTemporary, topic } = this.config;
     const { generation, goodbye } = this;
     // Nothing more is fetched: what comes now would be left, and fetched again and again.
-    if (generation) consumer.pause([{ topic }]);
+    try {
+      if (generation) consumer.pause([{ topic }]);
+    } catch {
+      // kafkajs has just given the consumer up: nothing is fetched anyway.
+    }
     await generation?.finish();
     await goodbye.lastTry(generation?.commits.commit() ?? Promise.resolve());
     const uncommitted = generation?.commits.uncommitted ?? 0;

@@ -58,6 +58,8 @@ export class Starts {
     if (made.length > 0)
       await membership.commit(new Map(made.map(({ partition, offset }) => [partition, offset])));
     this.isDoubted = false;
+    // One that is new, and that the broker asked does not know yet: its first message is new to us. Not left to kafkajs.
+    for (const partition of membership.partitions) membership.seek(partition, 0);
     for (const { partition, offset, lines } of places) {
       membership.seek(partition, offset);
       this.announced.add(partition);

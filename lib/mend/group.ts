@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assigner, EachBatchPayload } from 'kafkajs';
 import type { FetchedBatch } from './records';
 
@@ -94,8 +95,16 @@ export function mendGroup(): void {
 
   group.fetch = async function (this: ConsumerGroup, nodeId: string) {
     const life = lives.get(this);
+    // A generation that could not begin: kafkajs would choose where it starts. It is joined anew.
+    if (!life)
+      throw Object.assign(new Error('The generation has not begun'), { type: 'REBALANCE_IN_PROGRESS' });
+    // Of several brokers, another one's fetch has joined, and the generation is about to begin.
+    if (!begun.has(life)) {
+      await sleep(RETRY_MS);
+      return [];
+    }
     const batches: FetchedBatch[] = await whileBeating(this, () => fetch.call(this, nodeId));
-    if (!life || life !== lives.get(this)) return [];
+    if (life !== lives.get(this)) return [];
     for (const batch of batches)
       fetchedIn.set(batch, async () => {
         if (life !== lives.get(this)) return;
@@ -111,16 +120,17 @@ export function mendGroup(): void {
     } else if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
       lives.get(this)?.end();
       await memberOf(this).topicMissing();
-      await this.cluster.refreshMetadata();
       await beginAnew(this);
     } else if (STALE_METADATA.includes(error.type ?? '')) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await sleep(RETRY_MS);
       await this.cluster.refreshMetadata();
     } else await recoverFromFetch.call(this, error);
   };
 }
 
 const lives = new WeakMap<ConsumerGroup, Life>();
+/** Those whose start is settled: only for these is anything fetched. */
+const begun = new WeakSet<Life>();
 
 function memberOf(group: ConsumerGroup): GroupMember {
   return members.get(group.assigners[0] as Assigner) as GroupMember;
@@ -128,6 +138,12 @@ function memberOf(group: ConsumerGroup): GroupMember {
 
 async function beginAnew(group: ConsumerGroup): Promise<void> {
   lives.get(group)?.end();
+  try {
+    await group.cluster.refreshMetadata();
+  } catch (error) {
+    lives.delete(group);
+    throw error;
+  }
   group.offsetManager.clearAllOffsets();
   await begin(group);
 }
@@ -135,10 +151,17 @@ async function beginAnew(group: ConsumerGroup): Promise<void> {
 async function begin(group: ConsumerGroup): Promise<void> {
   const life = memberOf(group).joined(membership(group));
   lives.set(group, life);
-  await whileBeating(group, (interrupted) => life.begin(interrupted));
+  try {
+    await whileBeating(group, (interrupted) => life.begin(interrupted));
+    begun.add(life);
+  } catch (error) {
+    life.end();
+    lives.delete(group);
+    throw error;
+  }
 }
 
-/** Holds on to kafkajs's offsets of this generation: after a rebalance it is another object, and this one of no effect. */
+/** Holds on to kafkajs's offsets of this generation: after a rebalance kafkajs has another object. */
 function membership({ offsetManager, subscriptionState }: ConsumerGroup): Membership {
   const { topic, partitions } = subscriptionState.assigned()[0] ?? { topic: '', partitions: [] };
   return {
