@@ -16,17 +16,20 @@ const VERSION = 0;
 export function assigner({ cluster }: { cluster: Cluster }, config: KafkaConfig, trouble: Trouble): Assigner {
   const name = 'RoundRobinAssigner';
 
+  const counts = new Map<string, number>();
   /** Of a topic that is not ours, kafkajs's cluster knows nothing, and must not: it would ask for it from then on. */
   const count = async (topic: string): Promise<number> => {
     if (topic === config.topic) return cluster.findTopicPartitionMetadata(topic).length;
     try {
-      return await countPartitions(topic, config, trouble);
+      counts.set(topic, await countPartitions(topic, config, trouble));
     } catch (error) {
-      // Not there, or not for us to see: nobody is the worse for it but those who asked for it.
+      // Not there, or not for us to see: nobody is the worse for it but those who asked for it. Whatever else is wrong
+      // with it passes, and it has the partitions that it had.
       const { type = '' } = rootCause(error);
-      if (['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED'].includes(type)) return 0;
-      throw error;
+      if (['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED'].includes(type)) counts.delete(topic);
+      else if (!counts.has(topic)) throw error;
     }
+    return counts.get(topic) ?? 0;
   };
 
   return {

@@ -116,12 +116,13 @@ export class Member implements GroupMember {
     return this.generation;
   }
 
-  async topicMissing(): Promise<void> {
-    while (!this.stopping.aborted) {
+  async topicMissing(interrupted: () => boolean): Promise<void> {
+    while (!this.stopping.aborted && !interrupted()) {
       try {
         await ensureTopic(this.config, this.trouble);
         return;
-      } catch {
+      } catch (error) {
+        if (hopeless(error)) throw error;
         await sleep(TOPIC_MS, this.stopping);
       }
     }

@@ -25,6 +25,9 @@ const PRODUCER_ID_LOST = [
   'DUPLICATE_SEQUENCE_NUMBER',
 ];
 
+/** kafkajs knows no such partition, and says nothing of it. */
+const NOT_THERE = 'PARTITION_NOT_THERE';
+
 interface Waiting {
   value: string;
   partition: number;
@@ -131,7 +134,7 @@ export class Outbox {
 
   /** Sends the same list, again and again: its sequence numbers tell the broker what it has already. */
   private async deliver(messages: Waiting[]): Promise<void> {
-    for (;;) {
+    for (let attempts = 1; ; attempts++) {
       try {
         const first = await this.send(messages);
         this.done(messages);
@@ -143,6 +146,8 @@ export class Outbox {
         if (line) throw new Error(line);
         const refused = refusal(error);
         if (refused) {
+          // An attempt before may have been taken: to parts of the list the broker would say that it has them.
+          if (attempts > 1) await this.renewProducer(nameOf(rootCause(error)), messages);
           await this.deliverOthers(messages, refused);
           return;
         }
@@ -182,24 +187,29 @@ export class Outbox {
     });
     const { baseOffset } = acknowledged.find(({ partition }) => partition === messages[0]?.partition) ?? {};
     if (baseOffset === undefined)
-      throw new Error('kafkajs has not sent it: the partition is not there any more');
+      throw Object.assign(new Error('kafkajs has not sent it'), { type: NOT_THERE });
     return Number(baseOffset);
   }
 
   private async recover(error: unknown, messages: Waiting[]): Promise<void> {
     const name = nameOf(rootCause(error));
-    if (PRODUCER_ID_LOST.includes(name)) {
-      print(`New producer id (${name}): up to ${messages.length} messages may repeat`);
-      await this.producer.disconnect().catch(() => undefined);
-      this.producer = this.createProducer();
-    }
+    if (PRODUCER_ID_LOST.includes(name)) await this.renewProducer(name, messages);
     await sleep(RETRY_MS);
     try {
       await this.connect();
     } catch {
       return;
     }
-    // The topic was deleted and made anew, with fewer partitions: what was meant for the others goes to these.
-    for (const message of this.waiting) message.partition %= this.partitions;
+    // The topic was deleted and made anew, with fewer partitions: what was meant for the others goes to these. Not on
+    // the word of a broker that has yet to hear of partitions that were added: what it was sent may be there.
+    if (name === 'UNKNOWN_TOPIC_OR_PARTITION' || name === NOT_THERE)
+      for (const message of this.waiting) message.partition %= Math.max(this.partitions, 1);
+  }
+
+  private async renewProducer(name: string, messages: Waiting[]): Promise<void> {
+    print(`New producer id (${name}): up to ${messages.length} messages may repeat`);
+    await this.producer.disconnect().catch(() => undefined);
+    this.producer = this.createProducer();
+    await this.producer.connect().catch(() => undefined);
   }
 }

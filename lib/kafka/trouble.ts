@@ -15,6 +15,8 @@ const NO_TROUBLE = [
   'TOPIC_ALREADY_EXISTS',
   'REBALANCE_IN_PROGRESS',
   'MEMBER_ID_REQUIRED',
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
   'MESSAGE_TOO_LARGE',
   'INVALID_RECORD',
   'INVALID_TIMESTAMP',
@@ -36,7 +38,9 @@ interface Failing {
  */
 export class Trouble {
   private lostAt: number | undefined;
+  /** When each broker answered last, and which of them could not be reached since. */
   private readonly answered = new Map<string, number>();
+  private readonly unreachable = new Set<string>();
   private readonly failing = new Map<string, Failing>();
   private heldSince: number | undefined;
   /** When each cause was said last. */
@@ -73,6 +77,7 @@ export class Trouble {
     const cause = error && rootCause(error);
     // An error by Kafka's own name is an answer too. A connection alone is none: a proxy may stand before the broker.
     if (cause ? cause.type !== undefined : request !== 'Connect') this.answer(broker);
+    else if (cause) this.unreachable.add(broker);
     if (cause && !NO_TROUBLE.includes(cause.type ?? '')) this.fail(broker, request, cause);
     else if (throttledMs) this.fail(broker, request, throttled(throttledMs));
     else this.succeed(broker, request);
@@ -88,15 +93,19 @@ export class Trouble {
       last: Number.POSITIVE_INFINITY,
       isSaid: false,
     };
-    const timer = setTimeout(() => {
-      if (this.failing.size > 0 || this.isLost) return;
+    const timer = setInterval(() => {
+      const now = Date.now();
+      const isKnown = [...this.failing.values()].some(
+        (one) => one !== failing && now - one.last < PATIENCE_MS,
+      );
+      if (isKnown || this.isLost) return;
       this.failing.set(name, failing);
       this.say(failing);
     }, PATIENCE_MS);
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
       this.failing.delete(name);
       this.checkGoingOn();
     }
@@ -104,6 +113,7 @@ export class Trouble {
 
   private answer(broker: string): void {
     this.answered.set(broker, Date.now());
+    this.unreachable.delete(broker);
     if (this.lostAt === undefined) return;
     this.print(`Broker back after ${age(Date.now() - this.lostAt)}`);
     this.lostAt = undefined;
@@ -113,8 +123,10 @@ export class Trouble {
     const now = Date.now();
     const isWork = request === 'Fetch' || request === 'Produce';
     for (const [key, one] of this.failing) {
-      // With the work under way again, what has not failed for a while was given up, or done by another broker.
-      const isOver = now - one.last > PATIENCE_MS && (isWork || one.request === request);
+      // With the work under way again, what has not failed for a while was given up, or done by another broker. What has
+      // no answer at all takes its time to fail again.
+      const lull = isSlow(one.error) ? SAME_TROUBLE_MS : PATIENCE_MS;
+      const isOver = now - one.last > lull && (isWork || one.request === request);
       if (isOver || (one.broker === broker && one.request === request)) this.failing.delete(key);
     }
     this.checkGoingOn();
@@ -131,17 +143,22 @@ export class Trouble {
     failing.error = error;
     failing.last = now;
     if (this.isLost) return;
-    if (this.isAway(broker, error)) this.lose(error);
+    if (this.isAway(failing)) this.lose(error);
     else if (now - failing.since >= PATIENCE_MS) this.say(failing);
   }
 
   /** Whether the error means that there is no broker to talk to; another that answers makes it something else. */
-  private isAway(broker: string, { name }: KafkaError): boolean {
-    const recent = (address: string) => Date.now() - (this.answered.get(address) ?? 0) < PATIENCE_MS;
+  private isAway({ broker, error, since }: Failing): boolean {
+    const now = Date.now();
+    const recent = (address: string) => now - (this.answered.get(address) ?? 0) < PATIENCE_MS;
     const others = [...this.answered.keys()].filter((address) => address !== broker);
-    if (name === 'KafkaJSConnectionError') return !others.some(recent);
+    if (error.name === 'KafkaJSConnectionError') {
+      // Of several, the others may not have been asked for a while: they are, next.
+      const isNew = now - since < PATIENCE_MS;
+      return !others.some((one) => !this.unreachable.has(one) && (isNew || recent(one)));
+    }
     // One that answers others of our requests is slow, not away.
-    return name === 'KafkaJSRequestTimeoutError' && ![broker, ...others].some(recent);
+    return error.name === 'KafkaJSRequestTimeoutError' && ![broker, ...others].some(recent);
   }
 
   private lose(error: KafkaError): void {
@@ -189,6 +206,11 @@ export class Trouble {
   private print(line: string): void {
     if (!this.stopping.aborted) print(line);
   }
+}
+
+/** Whether it was waited for: the others come back at once. */
+function isSlow({ name, code }: KafkaError): boolean {
+  return name === 'KafkaJSRequestTimeoutError' || (name === 'KafkaJSConnectionError' && code === undefined);
 }
 
 function throttled(ms: number): KafkaError {

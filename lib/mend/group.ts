@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assigner, EachBatchPayload } from 'kafkajs';
+import { type Broker, type Cluster, findCoordinatorOnce } from './brokers';
 import type { FetchedBatch } from './records';
 
 /** This member's part in one generation of its group: worth something until the group is rebalanced, and no longer. */
@@ -29,8 +30,8 @@ export interface GroupMember {
   join<T>(join: Promise<T>): Promise<T>;
   /** The group has been joined, and a generation begins. */
   joined(membership: Membership): Life;
-  /** The broker does not know the topic: resolves once it is there (again). */
-  topicMissing(): Promise<void>;
+  /** The broker does not know the topic: resolves once it is there (again), or the group is being rebalanced. */
+  topicMissing(interrupted: () => boolean): Promise<void>;
 }
 
 /** Heartbeats, and with them the news of a rebalance, come at this interval, in ms, whatever else the member does. */
@@ -43,6 +44,18 @@ const STALE_METADATA = [
   'NOT_LEADER_FOR_PARTITION',
   'FENCED_LEADER_EPOCH',
   'UNKNOWN_LEADER_EPOCH',
+];
+
+const NO_COORDINATOR = [
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+];
+const UNREACHABLE = [
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
 ];
 
 const members = new WeakMap<Assigner, GroupMember>();
@@ -72,10 +85,14 @@ const fetchedIn = new WeakMap<object, () => Promise<void>>();
  *   (https://github.com/tulios/kafkajs/pull/1142). Now the member decides.
  * - A new leader, or a topic that a starting broker does not know yet, makes it join anew, and with it the whole
  *   group. Now it asks again.
+ * - A broker that goes away stops the fetches from all others, and if it coordinated the group it is asked for good, or
+ *   the consumer ends (https://github.com/tulios/kafkajs/issues/939). Now each fetch has its own troubles, and a new
+ *   coordinator is looked for: it knows the members, which stay what they are.
+ * - What was fetched of the old leader and of the new one may be handed over twice. Now only what comes next is.
  */
 export function mendGroup(): void {
   const group = require('kafkajs/src/consumer/consumerGroup').prototype;
-  const { joinAndSync, fetch, recoverFromFetch } = group;
+  const { joinAndSync, fetch, heartbeat, recoverFromFetch } = group;
 
   group.joinAndSync = async function (this: ConsumerGroup) {
     lives.get(this)?.end();
@@ -103,29 +120,75 @@ export function mendGroup(): void {
       await sleep(RETRY_MS);
       return [];
     }
-    const batches: FetchedBatch[] = await whileBeating(this, () => fetch.call(this, nodeId));
+    const { offsetManager } = this;
+    const batches: FetchedBatch[] = await whileBeating(this, (interrupted) =>
+      fetch.call(this, nodeId).catch((error: ProtocolError) => recover(this, life, error, interrupted)),
+    );
     if (life !== lives.get(this)) return [];
     for (const batch of batches)
       fetchedIn.set(batch, async () => {
         if (life !== lives.get(this)) return;
+        const next = offsetManager.nextOffset(batch.topic, batch.partition).toString();
+        if (batch.fetchedOffset !== next) return;
         await whileBeating(this, (interrupted) => life.take(batch, interrupted));
       });
     return batches;
   };
 
-  group.recoverFromFetch = async function (this: ConsumerGroup, error: ProtocolError) {
-    if (error.name === 'KafkaJSOffsetOutOfRange') {
-      await lives.get(this)?.outOfRange();
-      await beginAnew(this);
-    } else if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-      lives.get(this)?.end();
-      await memberOf(this).topicMissing();
-      await beginAnew(this);
-    } else if (STALE_METADATA.includes(error.type ?? '')) {
-      await sleep(RETRY_MS);
-      await this.cluster.refreshMetadata();
-    } else await recoverFromFetch.call(this, error);
+  // Within its fetch kafkajs asks for this; what it does about an error, `recover` decides.
+  group.recoverFromFetch = async (error: Error) => {
+    throw error;
   };
+
+  group.heartbeat = async function (this: ConsumerGroup, options: { interval: number }) {
+    const beat: Promise<void> = heartbeat.call(this, options).catch(async (error: ProtocolError) => {
+      if (!isGone(error)) throw error;
+      await findCoordinator(this);
+    });
+    beat.catch(() => undefined);
+    // One that does not answer keeps nobody from fetching: the next call tells what became of this one.
+    await within(HEARTBEAT_MS, beat);
+  };
+
+  async function recover(
+    group: ConsumerGroup,
+    life: Life,
+    error: ProtocolError,
+    interrupted: () => boolean,
+  ): Promise<FetchedBatch[]> {
+    // Of several brokers, another one's fetch has met it, too, and has begun anew.
+    if (life !== lives.get(group) || !begun.has(life)) return [];
+    if (error.name === 'KafkaJSOffsetOutOfRange') {
+      begun.delete(life);
+      await life.outOfRange();
+      await beginAnew(group, life);
+    } else if (error.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      begun.delete(life);
+      life.end();
+      await memberOf(group).topicMissing(interrupted);
+      await beginAnew(group, life);
+    } else if (STALE_METADATA.includes(error.type ?? '') || isGone(error)) {
+      await sleep(RETRY_MS);
+      await group.cluster.refreshMetadata();
+    } else await recoverFromFetch.call(group, error);
+    return [];
+  }
+}
+
+/** The broker can't be reached, or is not the one to ask any more. */
+function isGone({ name, type }: ProtocolError): boolean {
+  return UNREACHABLE.includes(name) || NO_COORDINATOR.includes(type ?? '');
+}
+
+/** Who coordinates the group now? Its members are known there, so nobody joins anew. Once: the next heartbeat asks again. */
+async function findCoordinator(group: ConsumerGroup): Promise<void> {
+  try {
+    const coordinator = await findCoordinatorOnce(group.cluster, group);
+    group.coordinator = coordinator;
+    group.offsetManager.coordinator = coordinator;
+  } catch {
+    // Nobody knows yet.
+  }
 }
 
 const lives = new WeakMap<ConsumerGroup, Life>();
@@ -136,14 +199,15 @@ function memberOf(group: ConsumerGroup): GroupMember {
   return members.get(group.assigners[0] as Assigner) as GroupMember;
 }
 
-async function beginAnew(group: ConsumerGroup): Promise<void> {
-  lives.get(group)?.end();
+async function beginAnew(group: ConsumerGroup, life: Life): Promise<void> {
+  life.end();
   try {
     await group.cluster.refreshMetadata();
   } catch (error) {
-    lives.delete(group);
+    if (life === lives.get(group)) lives.delete(group);
     throw error;
   }
+  if (life !== lives.get(group)) return;
   group.offsetManager.clearAllOffsets();
   await begin(group);
 }
@@ -162,7 +226,8 @@ async function begin(group: ConsumerGroup): Promise<void> {
 }
 
 /** Holds on to kafkajs's offsets of this generation: after a rebalance kafkajs has another object. */
-function membership({ offsetManager, subscriptionState }: ConsumerGroup): Membership {
+function membership(group: ConsumerGroup): Membership {
+  const { offsetManager, subscriptionState } = group;
   const { topic, partitions } = subscriptionState.assigned()[0] ?? { topic: '', partitions: [] };
   return {
     partitions,
@@ -170,16 +235,26 @@ function membership({ offsetManager, subscriptionState }: ConsumerGroup): Member
       for (const offsets of [offsetManager.committedOffsets(), offsetManager.resolvedOffsets])
         Object.assign(offsets[topic] ?? {}, { [partition]: String(offset) });
     },
-    commit: (offsets) =>
-      offsetManager.commitOffsets({
-        topics: [
-          {
-            topic,
-            partitions: [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) })),
-          },
-        ],
-      }),
+    commit: async (offsets) => {
+      const committed = [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) }));
+      try {
+        await offsetManager.commitOffsets({ topics: [{ topic, partitions: committed }] });
+      } catch (error) {
+        if (offsetManager === group.offsetManager && isGone(error as ProtocolError))
+          await findCoordinator(group);
+        throw error;
+      }
+    },
   };
+}
+
+/** Waits for the promise, for at most so many ms. @throws its error, if it fails in time */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, timeUp]).finally(() => clearTimeout(timer));
 }
 
 /** Sends heartbeats while the work goes on. @throws the error of a heartbeat, once the work has ended */
@@ -219,14 +294,18 @@ interface Assigned {
 
 interface ConsumerGroup {
   assigners: Assigner[];
+  groupId: string;
   memberId: string | null;
-  cluster: { refreshMetadata(): Promise<void> };
+  coordinator: Broker;
+  cluster: Cluster;
   subscriptionState: { assigned(): Assigned[] };
   offsetManager: OffsetManager;
   heartbeat(options: { interval: number }): Promise<void>;
 }
 
 interface OffsetManager {
+  coordinator: Broker;
+  nextOffset(topic: string, partition: number): { toString(): string };
   committedOffsets(): Record<string, Record<number, string>>;
   resolvedOffsets: Record<string, Record<number, string>>;
   clearAllOffsets(): void;

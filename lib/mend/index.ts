@@ -3,6 +3,7 @@
  * the upstream issue, and in test/ what fails without it. Only this room reaches into kafkajs's own files.
  */
 import { dirname } from 'node:path';
+import { mendBrokers } from './brokers';
 import { mendGroup } from './group';
 import { mendRecords } from './records';
 import { mendRequests } from './requests';
@@ -23,6 +24,7 @@ for (const path of Object.keys(require.cache)) if (path.startsWith(folder)) dele
 mendRecords();
 mendTimers();
 mendRequests();
+mendBrokers();
 mendGroup();
 
 export const { AssignerProtocol, Kafka } = require('kafkajs') as typeof import('kafkajs');

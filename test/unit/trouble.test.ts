@@ -9,7 +9,7 @@ let trouble: Trouble;
 
 beforeEach(() => {
   lines = [];
-  mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_000_000 });
+  mock.timers.enable({ apis: ['Date', 'setInterval'], now: 1_000_000 });
   mock.method(process.stdout, 'write', (line: string) => lines.push(line.trimEnd()) > 0);
   trouble = new Trouble([BROKER], new AbortController().signal);
 });
@@ -119,6 +119,33 @@ test('of several brokers, one that goes away is not "the broker"', () => {
   ]);
 });
 
+test('of several brokers that were not asked for a while, the first that is away is not "the broker"; all of them are', () => {
+  const others = ['kafka-2:29092', 'kafka-3:29092'];
+  for (const broker of [BROKER, ...others]) succeed('Metadata', broker);
+  mock.timers.tick(60_000);
+  fail(refused, 'Produce');
+  succeed('Metadata', 'kafka-2:29092');
+  assert.deepEqual(lines, []);
+  mock.timers.tick(60_000);
+  for (const broker of [BROKER, ...others]) fail(refused, 'Connect', broker);
+  succeed('Metadata', 'kafka-3:29092');
+  assert.deepEqual(lines, [
+    'Broker lost: connect ECONNREFUSED; trying again until it is back',
+    'Broker back after 0 ms',
+  ]);
+});
+
+test('a broker of several that takes its time to fail is said, though the others do their work meanwhile', () => {
+  succeed('Fetch', 'kafka-2:29092');
+  for (let second = 0; second < 26; second++) {
+    succeed('Fetch');
+    if (second % 12 === 0) fail(noAnswer, 'Fetch', 'kafka-2:29092');
+    mock.timers.tick(1000);
+  }
+  assert.deepEqual(lines.length, 1);
+  assert.match(lines[0] as string, /^Held up: NO_ANSWER: /);
+});
+
 test('a name that only the broker knows is said with who was asked, and with the setting', () => {
   for (let second = 0; second < 40; second++) {
     succeed('Metadata');
@@ -131,7 +158,13 @@ test('a name that only the broker knows is said with who was asked, and with the
 });
 
 test('a rebalance, a message refused, a topic that is there already are no trouble', () => {
-  for (const type of ['REBALANCE_IN_PROGRESS', 'MESSAGE_TOO_LARGE', 'TOPIC_ALREADY_EXISTS'])
+  for (const type of [
+    'REBALANCE_IN_PROGRESS',
+    'ILLEGAL_GENERATION',
+    'UNKNOWN_MEMBER_ID',
+    'MESSAGE_TOO_LARGE',
+    'TOPIC_ALREADY_EXISTS',
+  ])
     failFor(10, kafkaError(type), 'Heartbeat');
   assert.deepEqual(lines, []);
 });
