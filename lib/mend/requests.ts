@@ -18,13 +18,22 @@ export const OUTCOME = 'Outcome of a request';
  * Kafka calls it: a client that Kafka refuses for good looks like one at rest, as where it has no coordinator for its
  * group (https://github.com/tulios/kafkajs/issues/1011). Mended, its log hears of every request how it ended, as an
  * Outcome.
+ *
+ * And of requests that meet a closed connection each opens a socket, of which all but the last are forgotten. Now they
+ * wait for one.
  */
 export function mendRequests(): void {
   const connection = require('kafkajs/src/network/connection').prototype;
   const { connect, send, authenticate } = connection;
 
   connection.connect = function (this: Connection) {
-    return this.isConnected() ? connect.call(this) : told(this, 'Connect', connect.call(this));
+    if (this.isConnected()) return connect.call(this);
+    let connecting = underWay.get(this);
+    if (!connecting) {
+      connecting = told(this, 'Connect', connect.call(this)).finally(() => underWay.delete(this));
+      underWay.set(this, connecting);
+    }
+    return connecting;
   };
   connection.authenticate = function (this: Connection) {
     return authenticate.call(this).catch((error: Error) => {
@@ -36,6 +45,8 @@ export function mendRequests(): void {
     return told(this, message.request.apiName, send.call(this, message));
   };
 }
+
+const underWay = new WeakMap<Connection, Promise<Answer>>();
 
 async function told(connection: Connection, request: string, answer: Promise<Answer>): Promise<Answer> {
   try {
