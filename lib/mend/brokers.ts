@@ -93,6 +93,8 @@ export function mendBrokers(): void {
           new KafkaJSConnectionClosedError('No answer, and no broker any more', { host, port }),
         );
       }
+    // One that is closed has no handle, and each time that it is let go of leaves a listener behind.
+    if (this.socket?.destroyed) this.socket = undefined;
     return disconnect.call(this);
   };
 }
@@ -142,6 +144,7 @@ interface Request {
 interface Connection {
   host: string;
   port: number;
+  socket: { destroyed: boolean } | undefined;
   requestQueue: { inflight: Map<number, Request> };
   isConnected(): boolean;
 }
