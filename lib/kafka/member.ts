@@ -139,7 +139,8 @@ export class Member implements GroupMember {
       // kafkajs has just given the consumer up: nothing is fetched anyway.
     }
     await generation?.finish();
-    await goodbye.lastTry(generation?.commits.commit() ?? Promise.resolve());
+    // More than once, if need be: the first may have found that another broker coordinates the group now.
+    await goodbye.lastTry(generation?.commits.settle(() => goodbye.givingUp.aborted) ?? Promise.resolve());
     const uncommitted = generation?.commits.uncommitted ?? 0;
     if (uncommitted > 0) print(`Stopped with ${uncommitted} handled messages not committed: they come again`);
     // Who leaves before it has joined leaves nothing, and is a member afterwards.
