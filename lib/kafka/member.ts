@@ -99,7 +99,7 @@ export class Member implements GroupMember {
 
   join<T>(join: Promise<T>): Promise<T> {
     const says =
-      'the group waits until its other members have handled what they have in hand, or are given up';
+      'no answer to the join yet: a group waits until all its members have handled what they have in hand, or are given up';
     return this.trouble.during('REBALANCE_IN_PROGRESS', says, join);
   }
 
