@@ -1,7 +1,12 @@
 /** Fetches Kafka before the tests: two Mavens at once would write the same local repository, and the same folder. */
-import { fetchKafka } from './broker';
+import { fetchKafka } from './java';
 
-fetchKafka().catch((error) => {
+async function fetchBoth(): Promise<void> {
+  await fetchKafka('kafka-3');
+  await fetchKafka('kafka-4');
+}
+
+fetchBoth().catch((error) => {
   console.error((error as Error).message);
   process.exitCode = 1;
 });

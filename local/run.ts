@@ -56,7 +56,7 @@ async function run(): Promise<void> {
   const { view } = options(process.argv.slice(2));
   const port = externalPort();
   claim();
-  fetching = fetchKafka(stopping.signal);
+  fetching = fetchKafka('kafka-3', stopping.signal);
   await fetching;
   ({ brokers } = await startBroker({
     dataDir: DATA,

@@ -1,0 +1,200 @@
+/** Kafka's programs on this machine, without Docker: fetched once, started as children, kept running, asked. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The last line of Kafka that runs with ZooKeeper, and the one that needs none. */
+export type KafkaLine = 'kafka-3' | 'kafka-4';
+
+const JARS: Record<KafkaLine, string> = {
+  'kafka-3': join(__dirname, 'jars'),
+  'kafka-4': join(__dirname, 'jars-4'),
+};
+
+/** Kafka has this long, in ms, to stop by itself; one that is stopped while it starts may hang. */
+const STOP_GRACE_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
+
+export type Properties = Record<string, string | number | boolean>;
+
+/**
+ * Fetches Kafka's jars into a folder of local/, unless they are there; Maven shows its progress.
+ *
+ * @param stopping breaks it off
+ * @throws Error of one line where Java or Maven is missing, or the download failed
+ */
+export async function fetchKafka(line: KafkaLine = 'kafka-3', stopping?: AbortSignal): Promise<void> {
+  await requireCommand('java', ['-version'], 'install Java 17, say the package openjdk-17-jre-headless');
+  const jars = JARS[line];
+  if (existsSync(jars)) return;
+  await requireCommand('mvn', ['-version'], 'install Maven 3.8 or newer, say the package maven');
+  if (stopping?.aborted) return;
+  // Into a folder of this process first: whoever looks at the other one sees all jars or none.
+  const folder = `${jars}-${process.pid}`;
+  const goal = ['-P', line, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`];
+  // A process group of its own, as all that is started here.
+  const maven = spawn('mvn', ['-B', '-f', join(__dirname, 'pom.xml'), ...goal], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
+  const kill = () => maven.kill();
+  stopping?.addEventListener('abort', kill);
+  const [code] = await once(maven, 'exit');
+  stopping?.removeEventListener('abort', kill);
+  if (code === 0 && !existsSync(jars)) renameSync(folder, jars);
+  rmSync(folder, { recursive: true, force: true });
+  if (code !== 0)
+    throw new Error(`Maven ended with exit code ${code}: Kafka could not be fetched; see its lines above`);
+}
+
+/**
+ * Starts a program of Kafka's.
+ *
+ * @param memory the most that its heap takes, as java wants it: 512m
+ * @param logging the argument that names its log4j file
+ */
+export function java(
+  line: KafkaLine,
+  [main, ...args]: string[],
+  { memory, logging, onLine }: { memory: string; logging: string; onLine?: (line: string) => void },
+): ChildProcess {
+  const flags = [`-Xmx${memory}`, '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', logging];
+  // A process group of its own: a terminal's Ctrl-C reaches only us, and we stop the services in order.
+  const child = spawn('java', [...flags, '-cp', join(JARS[line], '*'), main as string, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on('line', (text) => onLine?.(text));
+  return child;
+}
+
+/** One program and the wish to have it run: starts it until it answers, and again when it ends by itself. */
+export class Keeper {
+  private child: ChildProcess | undefined;
+  private wanted = false;
+
+  /** @param restart start it anew when it ends by itself, as the restart policy of docker-compose.yml does */
+  constructor(
+    private readonly launch: () => ChildProcess,
+    private readonly isReady: () => Promise<boolean>,
+    private readonly restart = false,
+  ) {}
+
+  /** Resolves when it answers, or is no longer wanted. */
+  async start(): Promise<void> {
+    this.wanted = true;
+    const end = Date.now() + START_TIMEOUT_MS;
+    while (this.wanted && Date.now() < end) {
+      // A Kafka whose last session still lives in ZooKeeper ends at once (NodeExists): another try, then.
+      if (!this.isRunning()) this.run();
+      if (await this.isReady()) return;
+      await sleep(100);
+    }
+    if (this.wanted) throw new Error(`No answer within ${START_TIMEOUT_MS / 1000} s; see the lines above`);
+  }
+
+  /** Resolves when the process has gone: a frozen one, too. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.wanted = false;
+    const child = this.child;
+    if (!child || !this.isRunning()) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    child.kill('SIGCONT');
+    const last = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+    await gone;
+    clearTimeout(last);
+  }
+
+  /** From now on it does nothing, and answers nobody. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  /** It goes on where it was. */
+  thaw(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  get pid(): number {
+    return this.child?.pid as number;
+  }
+
+  private isRunning(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  private run(): void {
+    this.child = this.launch();
+    this.child.once('exit', async () => {
+      await sleep(500);
+      if (this.wanted && this.restart && !this.isRunning()) this.run();
+    });
+  }
+}
+
+/** A port that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** @throws Error of one line where somebody listens on the port of this machine */
+export async function requireFree(port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  const free = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  server.close();
+  if (!free) throw new Error(`Port ${port} is taken: stop what listens there, or choose another`);
+}
+
+// Metadata (3), version 0, correlation 0, client "probe", all topics: the answer names the brokers. A listening
+// port alone would not do: it is open before Kafka serves.
+export const METADATA_REQUEST = Buffer.from('\0\0\0\x13\0\x03\0\0\0\0\0\0\0\x05probe\0\0\0\0', 'latin1');
+
+/** Whether a service on this machine answers the request with something that holds the text, within a second. */
+export function answers(port: number, request: Buffer, text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    let answer = '';
+    const end = (result: boolean) => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.setTimeout(1000, () => end(false));
+    socket.on('error', () => end(false));
+    socket.on('close', () => end(false));
+    socket.on('data', (data) => {
+      answer += data.toString('latin1');
+      if (answer.includes(text)) end(true);
+    });
+  });
+}
+
+/** Writes a file of properties, and gives its path. */
+export function configure(path: string, properties: Properties): string {
+  mkdirSync(dirname(path), { recursive: true });
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
+  writeFileSync(path, lines.join(''));
+  return path;
+}
+
+async function requireCommand(command: string, args: string[], remedy: string): Promise<void> {
+  const child = spawn(command, args, { stdio: 'ignore' });
+  const found = await Promise.race([
+    once(child, 'error').then(() => false),
+    once(child, 'exit').then(([code]) => code === 0),
+  ]);
+  if (!found) throw new Error(`${command} is not on this machine: ${remedy}`);
+}
