@@ -151,14 +151,13 @@ export class Trouble {
   private isAway({ broker, error, since }: Failing): boolean {
     const now = Date.now();
     const recent = (address: string) => now - (this.answered.get(address) ?? 0) < PATIENCE_MS;
+    // Of several, the others may not have been asked for a while: they are, next.
+    const isNew = now - since < PATIENCE_MS;
     const others = [...this.answered.keys()].filter((address) => address !== broker);
-    if (error.name === 'KafkaJSConnectionError') {
-      // Of several, the others may not have been asked for a while: they are, next.
-      const isNew = now - since < PATIENCE_MS;
-      return !others.some((one) => !this.unreachable.has(one) && (isNew || recent(one)));
-    }
+    if (others.some((one) => !this.unreachable.has(one) && (isNew || recent(one)))) return false;
+    if (error.name === 'KafkaJSConnectionError') return true;
     // One that answers others of our requests is slow, not away.
-    return error.name === 'KafkaJSRequestTimeoutError' && ![broker, ...others].some(recent);
+    return error.name === 'KafkaJSRequestTimeoutError' && !recent(broker);
   }
 
   private lose(error: KafkaError): void {

@@ -127,6 +127,10 @@ test('of several brokers that were not asked for a while, the first that is away
   succeed('Metadata', 'kafka-2:29092');
   assert.deepEqual(lines, []);
   mock.timers.tick(60_000);
+  fail(noAnswer, 'Produce');
+  succeed('Metadata', 'kafka-2:29092');
+  assert.deepEqual(lines, []);
+  mock.timers.tick(60_000);
   for (const broker of [BROKER, ...others]) fail(refused, 'Connect', broker);
   succeed('Metadata', 'kafka-3:29092');
   assert.deepEqual(lines, [
