@@ -1,6 +1,6 @@
 /** How OpenSSL and Node.js name what is wrong with a certificate, or with what should be TLS and is not. */
 const TLS_REFUSAL =
-  /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
+  /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
 
 /** Whether the code is of an error that says: these two will not talk to each other by TLS. */
 export function isTlsRefusal(code: string | undefined): boolean {
