@@ -10,7 +10,7 @@ export function isTlsRefusal(code: string | undefined): boolean {
 /**
  * Mends what kafkajs makes of a broker that does not let a client in:
  * - Whatever breaks off a login, a broker that is stopped or slow, it calls a failed authentication, and gives up for
- *   good. Now the error is the one that the broker or the connection gave
+ *   good. Now the error is the one that the broker or the connection gave, and the next login gets a new connection
  *   (https://github.com/tulios/kafkajs/issues/1550).
  * - A certificate that is refused it takes for a broker that is away, and tries again and again. Now it is said at once.
  */
@@ -32,6 +32,8 @@ export function mendLogin(): void {
     try {
       await authenticate.call(this);
     } catch (error) {
+      // On this connection the broker awaits the rest of the login, and takes no other one.
+      await connection.disconnect();
       throw cause ?? error;
     }
   };
@@ -45,5 +47,5 @@ export function mendLogin(): void {
 }
 
 interface Authenticator {
-  connection: { send(protocol: unknown): Promise<unknown> };
+  connection: { send(protocol: unknown): Promise<unknown>; disconnect(): Promise<unknown> };
 }
