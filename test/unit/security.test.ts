@@ -247,7 +247,15 @@ test('a secret is in no error, wherever it was put by mistake, and in nothing th
   );
 });
 
-test('each of these settings can be set by the shell', () => {
-  const names = readFileSync(join(__dirname, '..', '..', 'lib', 'shell.env'), 'utf8').split('\n');
-  for (const name of SECURITY_SETTINGS) assert.ok(names.includes(name), name);
+test('each of these settings can be set by the shell, and is in the table of docs/real-cluster.md', () => {
+  const read = (path: string) => readFileSync(join(__dirname, '..', '..', path), 'utf8');
+  const names = read('lib/shell.env').split('\n');
+  const table = read('docs/real-cluster.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .join();
+  for (const name of SECURITY_SETTINGS) {
+    assert.ok(names.includes(name), name);
+    assert.ok(table.includes(`\`${name}\``), name);
+  }
 });
