@@ -32,9 +32,12 @@ export async function docker(
   args: readonly string[],
   settings: Record<string, string> = {},
 ): Promise<string> {
+  return (await streams(args, settings)).stdout;
+}
+
+function streams(args: readonly string[], settings: Record<string, string> = {}) {
   const env = { ...process.env, ...settings };
-  const { stdout } = await promisify(execFile)('docker', args, { env, maxBuffer: 2 ** 30 });
-  return stdout;
+  return promisify(execFile)('docker', args, { env, maxBuffer: 2 ** 30 });
 }
 
 /** What our services are told, by service; `all` is for each of them. */
@@ -172,8 +175,10 @@ export class Lab {
     return Promise.all(CONSUMERS.map((service) => this.group(service)));
   }
 
+  /** What its container has printed, and then what it has complained of. */
   async lines(service: string): Promise<string[]> {
-    return (await this.docker('logs', service)).split('\n').slice(0, -1);
+    const { stdout, stderr } = await streams(['logs', this.container(service)]);
+    return [stdout, stderr].flatMap((text) => text.split('\n').slice(0, -1));
   }
 
   /** Keeps the lines of a container that is about to be removed. */
