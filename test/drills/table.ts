@@ -30,35 +30,38 @@ export function table(outcomes: Outcomes): string {
 
 /** Puts the table of one number of brokers in the place of the one before, and leaves all else as it is. */
 export function withTable(page: string, brokers: Brokers, outcomes: Outcomes, made: string): string {
-  return between(page, MARKS[brokers], () => `${table(outcomes)}\n\n${made}\n`);
+  const [before, , after] = split(page, MARKS[brokers]);
+  return `${before}${table(outcomes)}\n\n${made}\n${after}`;
 }
 
-/** Puts the sums of both tables of the page into the README. */
+/** Puts the sums of the tables that the page has into the README. */
 export function withSums(readme: string, page: string): string {
-  const sums = Object.values(MARKS).flatMap((mark) => {
-    const rows: string[][] = [];
-    between(page, mark, (text) => {
-      for (const line of text.split('\n'))
-        if (/`\) \| \d/.test(line)) rows.push(line.split('|').slice(1, -1));
-      return text;
-    });
-    if (rows.length === 0) return [];
-    const sum = (column: number) =>
-      rows.reduce((total, row) => total + Number(row[column]?.replaceAll(',', '')), 0).toLocaleString('en');
-    const runs = Number(rows[0]?.[1]);
-    const often = runs === 1 ? 'once' : `${runs} times`;
-    return [
-      `On ${mark}, ${rows.length} drills, ${often} each: ${sum(2)} messages sent, ${sum(3)} lost, ${sum(5)} out of order.`,
-    ];
-  });
-  return between(readme, 'drills', () => `${[...sums, '([docs/drills.md](docs/drills.md))'].join('\n')}\n`);
+  const [before, , after] = split(readme, 'drills');
+  const all = Object.values(MARKS).flatMap((mark) => sums(mark, split(page, mark)[1]) ?? []);
+  return `${before}${all.join('\n')}\n([docs/drills.md](docs/drills.md))\n${after}`;
 }
 
-/** @throws Error where the marks `<!-- NAME -->` and `<!-- end of NAME -->` are not there */
-function between(text: string, mark: string, put: (text: string) => string): string {
+/** Of one table, in a sentence; undefined where it has no rows. */
+function sums(mark: string, text: string): string | undefined {
+  const rows = text.split('\n').flatMap((line) => (/`\) \| \d/.test(line) ? [line.split('|')] : []));
+  if (rows.length === 0) return undefined;
+  const column = (index: number) => rows.map((row) => Number(row[index]?.replaceAll(',', '')));
+  const sum = (index: number) => column(index).reduce((total, count) => total + count, 0);
+  const [runs] = column(2);
+  const drills = `${rows.length} drill${rows.length === 1 ? '' : 's'}, ${runs === 1 ? 'once' : `${runs} times`} each`;
+  const sent = sum(3).toLocaleString('en');
+  return `On ${mark}, ${drills}: ${sent} messages sent, ${sum(4)} lost, ${sum(6)} out of order.`;
+}
+
+/**
+ * What is before, between and after the marks; these stay with what is around them.
+ *
+ * @throws Error where they are not there
+ */
+function split(text: string, mark: string): [before: string, between: string, after: string] {
   const [begin, end] = [`<!-- ${mark} -->\n`, `<!-- end of ${mark} -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from)
+  const [from, to] = [text.indexOf(begin) + begin.length, text.indexOf(end)];
+  if (!text.includes(begin) || to < from)
     throw new Error(`no ${begin.trim()} … ${end}: put these marks where it is to stand`);
-  return text.slice(0, from + begin.length) + put(text.slice(from + begin.length, to)) + text.slice(to);
+  return [text.slice(0, from), text.slice(from, to), text.slice(to)];
 }
