@@ -65,10 +65,14 @@ export class Lab {
   private readonly project: string;
   private readonly settings: Record<string, string>;
 
-  /** @param number from 1: labs of other numbers run at the same time, each a Compose project with a port of its own */
+  /** @param number from 1: labs of other numbers run at the same time, each a Compose project with ports of its own */
   constructor(readonly number: number) {
     this.project = `kafka-consumers-demo-lab-${number}`;
-    this.settings = { COMPOSE_PROJECT_NAME: this.project, KAFKA_EXTERNAL_PORT: String(19_100 + number) };
+    const ports = STACKS[3].brokers.map((broker, index) => [
+      `${broker.toUpperCase().replace('-', '_')}_EXTERNAL_PORT`,
+      String(19_100 + 10 * number + index),
+    ]);
+    this.settings = { COMPOSE_PROJECT_NAME: this.project, ...Object.fromEntries(ports) };
     this.configure();
   }
 
