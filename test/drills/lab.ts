@@ -170,9 +170,12 @@ export class Lab {
 
   /** The lines of a service, in all its containers since the drill's start: of each member of its group. */
   async group(service: string): Promise<Group> {
-    const names = [service, ...[...this.extra].filter(([, kind]) => kind === service).map(([name]) => name)];
-    const present = await Promise.all(names.map((name) => this.lines(name)));
+    const present = await Promise.all(this.members(service).map((name) => this.lines(name)));
     return [...(this.past.get(service) ?? []), ...present];
+  }
+
+  private members(service: string): string[] {
+    return [service, ...[...this.extra].filter(([, kind]) => kind === service).map(([name]) => name)];
   }
 
   groups(): Promise<Group[]> {
@@ -261,11 +264,12 @@ export class Lab {
   }
 
   /**
-   * Seconds until every consumer has received, of each partition, a message that was sent from now on.
+   * Seconds until every consumer has received, of each partition, a message that was sent from now on: by the times
+   * that Docker has noted of their lines.
    *
-   * @param since when the seconds begin, by performance.now()
+   * @param since when the seconds begin, in ms since 1970
    */
-  async recovery(since = performance.now()): Promise<number> {
+  async recovery(since = Date.now()): Promise<number> {
     const before = (await this.sent()).length;
     const places = await until('a message sent to each partition', async () => {
       const later = (await this.sent()).slice(before).reverse();
@@ -273,7 +277,21 @@ export class Lab {
       return first.size === this.partitions && [...first.values()];
     });
     await this.allHave(places);
-    return (performance.now() - since) / 1000;
+    const times = await Promise.all(CONSUMERS.map((service) => this.firstHandled(service, places)));
+    return Math.max(0, ...times.flat().map((time) => time - since)) / 1000;
+  }
+
+  /** When each of these records was handled first, in ms since 1970. */
+  private async firstHandled(service: string, places: readonly string[]): Promise<number[]> {
+    const first = new Map<string, number>();
+    for (const name of this.members(service))
+      for (const line of (await this.docker('logs --timestamps', name)).split('\n')) {
+        const [stamp, text] = [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)];
+        const time = Date.parse(stamp);
+        for (const place of handled([[text]]).flat())
+          first.set(place, Math.min(time, first.get(place) ?? time));
+      }
+    return places.map((place) => first.get(place) as number);
   }
 
   async sent() {
