@@ -1,4 +1,4 @@
-/** The brokers of a lab: what they are called, and what they say of themselves, by Kafka's own tools. */
+/** The brokers of a lab: what they are called, and what they say of themselves. */
 import { until } from '../support/service';
 import type { Lab } from './lab';
 
@@ -43,10 +43,11 @@ export async function coordinator(lab: Lab, consumer: string): Promise<string> {
   return lab.brokerOf(Number(/ \S+:\d+ +\((\d+)\) /.exec(table)?.[1]));
 }
 
-/** The broker whose word counts among the controllers. */
+/** The broker that is the active controller, as each of them has noted it beside the cluster's metadata. */
 export async function controller(lab: Lab): Promise<string> {
-  const status = await lab.kafka('kafka-metadata-quorum', 'describe', '--status');
-  return lab.brokerOf(Number(/^LeaderId:\s+(\d+)$/m.exec(status)?.[1]));
+  const [broker] = lab.brokers as [string];
+  const state = await lab.exec(broker, 'cat', '/var/lib/kafka/data/__cluster_metadata-0/quorum-state');
+  return lab.brokerOf(JSON.parse(state).leaderId);
 }
 
 /** Waits until every partition, the groups' own too, is on all its brokers again. */
