@@ -130,7 +130,7 @@ const REMEDIES: Record<string, string> = {
   POLICY_VIOLATION:
     'the cluster has a rule for new topics (create.topic.policy.class.name): create the topic as it wants it, and we go on',
   GROUP_COORDINATOR_NOT_AVAILABLE:
-    "if it stays so, the groups' own topic can't be made: offsets.topic.replication.factor of the broker must not be larger than the number of brokers",
+    "start the brokers that are down; if none is, the groups' own topic can't be made: offsets.topic.replication.factor of the broker must not be larger than the number of brokers",
   INVALID_SESSION_TIMEOUT:
     'our session time-out is 10000 ms: let group.min.session.timeout.ms and group.max.session.timeout.ms of the broker admit it',
   GROUP_MAX_SIZE_REACHED: 'the group is full: stop another member, or raise group.max.size of the broker',
