@@ -113,12 +113,14 @@ if ((signals == 0)); then
 fi
 
 echo "Stopping; Ctrl-C again to force." >&2
-anything_runs() { [[ -n $(docker compose ps --quiet --orphans=false) ]]; }
+# What was added to the demo meanwhile, members of a group or the view, goes with it.
+everything() { docker compose --profile '*' "$@"; }
+anything_runs() { [[ -n $(everything ps --quiet --orphans=false) ]]; }
 while anything_runs || kill -0 "$up" 2>/dev/null; do
   if ((signals > 1)); then
-    docker compose --progress quiet kill || true
+    everything --progress quiet kill || true
   elif anything_runs; then
-    docker compose --progress quiet stop || true
+    everything --progress quiet stop || true
   else
     # Still at the images: nothing is there to be stopped but Compose itself.
     kill -INT -- "-$up" 2>/dev/null || true

@@ -18,6 +18,7 @@ import {
 export const BROKER_IDS = [1, 2, 3] as const;
 export type BrokerId = (typeof BROKER_IDS)[number];
 
+const LOGGING = join(__dirname, 'log4j2.properties');
 const COMPOSE = join(__dirname, '..', 'docker-compose.cluster.yml');
 
 export interface ClusterOptions {
@@ -68,9 +69,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const controllers = await Promise.all(BROKER_IDS.map(freePort));
   const voters = BROKER_IDS.map((id, index) => `${id}@127.0.0.1:${controllers[index]}`).join(',');
   const environment = brokerEnvironment(readFileSync(COMPOSE, 'utf8'));
-  const logging = configure(join(dataDir, 'log4j2.properties'), log4jProperties(environment));
   const flags = [
-    `-Dlog4j2.configurationFile=file:${logging}`,
+    `-Dlog4j2.configurationFile=file:${LOGGING}`,
     ...(environment.KAFKA_HEAP_OPTS ?? '').split(' '),
   ];
 
@@ -171,22 +171,4 @@ function brokerProperties(environment: Environment): Properties {
       environment[name] as string,
     ]),
   );
-}
-
-/** Of the same, the levels of its log, as the file that the image makes of them. */
-function log4jProperties({ KAFKA_LOG4J_ROOT_LOGLEVEL, KAFKA_LOG4J_LOGGERS = '' }: Environment): Properties {
-  const properties: Properties = {
-    'appender.stdout.type': 'Console',
-    'appender.stdout.name': 'stdout',
-    'appender.stdout.layout.type': 'PatternLayout',
-    'appender.stdout.layout.pattern': '[%d] %p %m (%c)%n',
-    'rootLogger.level': KAFKA_LOG4J_ROOT_LOGLEVEL as string,
-    'rootLogger.appenderRef.stdout.ref': 'stdout',
-  };
-  for (const [index, logger] of KAFKA_LOG4J_LOGGERS.split(',').entries()) {
-    const [name, level] = logger.trim().split('=');
-    properties[`logger.${index}.name`] = name as string;
-    properties[`logger.${index}.level`] = level as string;
-  }
-  return properties;
 }

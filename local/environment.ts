@@ -27,8 +27,7 @@ export function serviceEnvironment(dockerfile: string, wiring: Environment): Env
 /** What docker-compose.cluster.yml tells each of the brokers: the block under x-broker-environment. */
 export function brokerEnvironment(compose: string): Record<string, string> {
   const [, block = ''] = /^x-broker-environment:.*\n((?: .*\n)+)/m.exec(compose) ?? [];
-  const text = block.replaceAll(/^ *#.*\n/gm, '').replaceAll(/>-\n|\n {4}/g, '');
   return Object.fromEntries(
-    [...text.matchAll(/^ {2}(\w+): "?(.*?)"?$/gm)].map(([, name, value]) => [name, value]),
+    [...block.matchAll(/^ {2}(\w+): "?(.*?)"?$/gm)].map(([, name, value]) => [name, value]),
   );
 }

@@ -5,8 +5,10 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fetchKafka, freePort } from '../../local/broker';
+import { Kafka, logLevel } from 'kafkajs';
+import { fetchKafka, freePort } from '../../local/java';
 import type { Snapshot } from '../../view/picture';
+import { LOCAL_FILES } from '../support/compose';
 import { lineOf, offsets, range, received, sent, starts } from '../support/log';
 import { Recorded, until } from '../support/service';
 
@@ -15,20 +17,20 @@ const ROOT = join(__dirname, '..', '..');
 const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
 
 before(async () => {
-  await fetchKafka();
-  for (const folder of [
-    'lib',
-    'local/broker.ts',
-    'local/environment.ts',
-    'local/run.ts',
-    'producer',
-    'consumers',
-    'view',
-  ])
+  await fetchKafka('kafka-3');
+  await fetchKafka('kafka-4');
+  for (const folder of ['lib', ...LOCAL_FILES, 'producer', 'consumers', 'view'])
     cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
-  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'buildAndRun.sh'])
+  for (const file of [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'buildAndRun.sh',
+    'docker-compose.cluster.yml',
+  ])
     cpSync(join(ROOT, file), join(copy, file), { preserveTimestamps: true });
-  for (const folder of ['node_modules', 'local/jars']) symlinkSync(join(ROOT, folder), join(copy, folder));
+  for (const folder of ['node_modules', 'local/jars', 'local/jars-4'])
+    symlinkSync(join(ROOT, folder), join(copy, folder));
 });
 after(() => rmSync(copy, { recursive: true }));
 
@@ -142,6 +144,41 @@ test('with --view the page is there too, for this machine, and goes with the dem
   assert.equal(await pressCtrlC(demo), 130);
   assert.ok(demo.lines.includes('live_view exited with code 0'));
   assert.deepEqual(leftRunning(), []);
+});
+
+test('with --cluster it runs on three brokers, under their names of Compose, and leaves nothing running', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const [one, two, three] = ports.map(String) as [string, string, string];
+  const settings = { KAFKA_EXTERNAL_PORT: one, KAFKA_2_EXTERNAL_PORT: two, KAFKA_3_EXTERNAL_PORT: three };
+  const demo = buildAndRun(['--cluster'], settings);
+  for (const consumer of ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'])
+    await demo.shows(`${consumer} at work`, () => received(of(demo, consumer)).length >= 2);
+  const partitions = starts(of(demo, 'consumer_from_oldest')).map(({ partition }) => partition);
+  assert.deepEqual(partitions.sort(), range(0, 6));
+  const client = new Kafka({ brokers: ports.map((port) => `localhost:${port}`), logLevel: logLevel.NOTHING });
+  const admin = client.admin();
+  await admin.connect();
+  const { brokers } = await admin.describeCluster();
+  await admin.disconnect();
+  assert.deepEqual(brokers.map(({ port }) => port).sort(), ports.sort());
+  assert.equal(await pressCtrlC(demo), 130);
+  assert.deepEqual(leftRunning(), []);
+  assert.deepEqual(demo.errors, []);
+  const known = /^(kafka(-[23])?|kafka-producer|consumer_\w+) +\| |exited with code 0$|without Docker/;
+  assert.deepEqual(
+    demo.lines.filter((line) => !known.test(line)),
+    [],
+  );
+  const groups = ['kafka', 'kafka-2', 'kafka-3'].flatMap((service) => of(demo, service));
+  assert.ok(groups.some((line) => line.includes('Stabilized group')));
+});
+
+test('a wrong port of a broker is one line', async () => {
+  const demo = buildAndRun(['--cluster'], { KAFKA_3_EXTERNAL_PORT: '0' });
+  assert.equal((await demo.exit).code, 1);
+  assert.deepEqual(demo.errors, [
+    'KAFKA_3_EXTERNAL_PORT is "0": a port from 1 to 65535 is needed; change it, or leave it out',
+  ]);
 });
 
 test('an argument for Compose is refused in one line', async () => {

@@ -1,6 +1,6 @@
 /** The Compose stack as a user has it: a copy of the project, its scripts, its containers. */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { lineOf } from './log';
@@ -14,6 +14,11 @@ export const OUR_SERVICES = [
   'consumer_from_newest',
   'consumer_batch_message',
 ] as const;
+
+/** The demo without Docker, but for Kafka's jars and data. */
+export const LOCAL_FILES = readdirSync(join(ROOT, 'local'))
+  .filter((name) => /\.(ts|xml|properties)$/.test(name))
+  .map((name) => `local/${name}`);
 
 /** Copies what git knows of the project, for a test to edit. Gives the folder. */
 export function copyProject(): string {

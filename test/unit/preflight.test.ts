@@ -5,6 +5,7 @@ import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { LOCAL_FILES } from '../support/compose';
 
 const ROOT = join(__dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
@@ -26,14 +27,7 @@ function run(programs: (string | [string, string])[]) {
     }
   }
   const project = mkdtempSync(join(folder, 'project-'));
-  for (const name of [
-    'buildAndRun.sh',
-    'lib',
-    'local/broker.ts',
-    'local/environment.ts',
-    'local/run.ts',
-    'local/pom.xml',
-  ])
+  for (const name of ['buildAndRun.sh', 'lib', ...LOCAL_FILES])
     cpSync(join(ROOT, name), join(project, name), { recursive: true });
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
     cpSync(join(ROOT, name), join(project, name), { preserveTimestamps: true });
@@ -61,11 +55,11 @@ test('a user whom Docker refuses is told how to be let in', () => {
 
 test('Docker without Compose v2, or with one too old, is one line with the remedy', () => {
   assert.deepEqual(run([docker('exit 1')]).errors, [
-    'Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.0 or newer).',
+    'Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.4 or newer).',
   ]);
-  for (const version of ['2.23.3', 'v2.9.0'])
+  for (const version of ['2.24.3', 'v2.9.0'])
     assert.deepEqual(run([docker(`echo ${version}`)]).errors, [
-      `Docker Compose is ${version.replace('v', '')}: 2.24.0 or newer is needed; update the package docker-compose-plugin.`,
+      `Docker Compose is ${version.replace('v', '')}: 2.24.4 or newer is needed; update the package docker-compose-plugin.`,
     ]);
 });
 
