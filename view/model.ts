@@ -1,6 +1,7 @@
 /** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
 import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
 import { age, escapeControls } from '../lib/message/message';
+import type { Commit } from './commits';
 import {
   type Group,
   type Happening,
@@ -35,6 +36,10 @@ interface Trail {
   rebalancingSince: number;
   /** By partition, the committed offset at which the age was last looked up. */
   aged: Map<string, number>;
+  /** By partition, its first commit; undefined where that was before we looked. */
+  firsts: Map<string, Offset['first']>;
+  /** By partition, its last commit, and how far that moved it. */
+  steps: Map<string, { to: number; step?: number }>;
 }
 
 export class Model {
@@ -68,15 +73,27 @@ export class Model {
     this.say(now, 'kafka', `Kafka does not answer: ${reason}`);
   }
 
-  /** The brokers, and the partitions of the topic. */
-  cluster({ brokers, controller, topics }: ClusterAnswer, now: number): void {
+  /**
+   * The brokers, and the partitions of the topic.
+   *
+   * @param silent brokers that are counted in and give no answer, since when
+   */
+  cluster(
+    { brokers, controller, topics }: ClusterAnswer,
+    now: number,
+    silent: ReadonlyMap<number, number> = new Map(),
+  ): void {
     this.answered(now);
     const known = { ...this.picture.brokers };
     const there = new Set(brokers.map(({ id }) => String(id)));
     for (const { id, host, port } of brokers) {
       if (known[id]?.gone) this.say(now, 'broker', `Broker ${id} is back after ${age(now - known[id].gone)}`);
       else if (!known[id] && this.hasLooked.cluster) this.say(now, 'broker', `Broker ${id} has come`);
-      known[id] = { host: escapeControls(host), port };
+      const [was, is] = [known[id]?.silent, silent.get(id)];
+      if (is !== undefined && was === undefined) this.say(now, 'broker', `Broker ${id} does not answer`);
+      if (is === undefined && was !== undefined && !known[id]?.gone)
+        this.say(now, 'broker', `Broker ${id} answers again after ${age(now - was)}`);
+      known[id] = { host: escapeControls(host), port, ...(is === undefined ? {} : { silent: is }) };
     }
     for (const [id, broker] of Object.entries(known))
       if (!there.has(id) && !broker.gone) {
@@ -147,18 +164,13 @@ export class Model {
     const offsets: Group['offsets'] = {};
     for (const [partition, offset] of Object.entries(committed ?? {})) {
       const before = group.offsets[partition];
-      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0 };
-      if (before === undefined) {
-        if (this.hasLooked.log)
-          this.say(
-            now,
-            'committed',
-            `${group.name}: its first commit of partition ${partition} is offset ${offset}`,
-            {
-              group: id,
-            },
-          );
-      } else if (offset < before.committed) {
+      const after: Offset = {
+        ...before,
+        committed: offset,
+        lag: before?.lag ?? 0,
+        ...this.seenCommits(id, group.name, partition, offset, now),
+      };
+      if (before && offset < before.committed) {
         after.again = Math.max(before.committed, before.again ?? 0);
         const count = before.committed - offset;
         this.say(
@@ -173,6 +185,63 @@ export class Model {
       offsets[partition] = before && sameOffset(before, after) ? before : after;
     }
     this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
+  }
+
+  /**
+   * Each commit since the last call: of those, `committed` knows the last one only. To be told before it.
+   *
+   * @param isReadable whether they can be read at all; where not, the first one that is seen has to do
+   */
+  commits(commits: readonly Commit[], isReadable: boolean): void {
+    this.areCommitsReadable = isReadable;
+    for (const { group, topic, partition: id, offset, at } of commits) {
+      if (topic !== this.picture.topic) continue;
+      const { firsts, steps } = this.trail(group);
+      const partition = String(id);
+      if (!firsts.has(partition)) firsts.set(partition, this.first(partition, offset, at));
+      const before = steps.get(partition)?.to ?? this.picture.groups[group]?.offsets[partition]?.committed;
+      steps.set(partition, {
+        to: offset,
+        ...(before !== undefined && offset > before && { step: offset - before }),
+      });
+    }
+  }
+
+  private areCommitsReadable = false;
+
+  /** What is known of a partition's commits, the first one told. */
+  private seenCommits(id: string, name: string, partition: string, offset: number, now: number) {
+    const { firsts, steps } = this.trail(id);
+    // What was there at the first look began before.
+    if (!this.hasLooked.log) firsts.set(partition, undefined);
+    else if (!firsts.has(partition) && !this.areCommitsReadable)
+      firsts.set(partition, this.first(partition, offset));
+    const first = firsts.get(partition);
+    const step = steps.get(partition)?.step;
+    if (first && !this.picture.groups[id]?.offsets[partition]?.first) {
+      const ahead = first.ahead === 1 ? '1 message' : `${first.ahead} messages`;
+      const meaning = {
+        start: `, the oldest there is: ${ahead} to replay`,
+        end: ', the end: only what comes now',
+        between: `: ${ahead} to catch up with`,
+      }[first.from];
+      this.say(
+        now,
+        'committed',
+        `${name}: its first commit of partition ${partition} is offset ${first.offset}${meaning}`,
+        { group: id },
+      );
+    }
+    return { ...(first && { first }), ...(step && { step }) };
+  }
+
+  /** @param at when it was committed: what was sent later was not ahead of it then */
+  private first(partition: string, offset: number, at = Number.POSITIVE_INFINITY): Offset['first'] {
+    const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
+    const kept = this.messages[partition] ?? [];
+    const later = kept.find(({ timestamp }) => timestamp > at);
+    const ahead = Math.max(0, Math.min(end, later?.offset ?? end) - offset);
+    return { offset, ahead, from: ahead === 0 ? 'end' : offset <= start ? 'start' : 'between' };
   }
 
   /** What the leaders tell of the log: its ends, and the newest messages. */
@@ -357,6 +426,8 @@ export class Model {
       letters: 0,
       rebalancingSince: 0,
       aged: new Map(),
+      firsts: new Map(),
+      steps: new Map(),
     };
     this.trails.set(id, trail);
     return trail;
@@ -436,6 +507,8 @@ function sameOffset(one: Offset, other: Offset): boolean {
     one.committed === other.committed &&
     one.lag === other.lag &&
     one.oldest === other.oldest &&
+    one.step === other.step &&
+    one.first?.offset === other.first?.offset &&
     one.again === other.again
   );
 }

@@ -11,12 +11,21 @@ export interface Picture {
   /** Since when Kafka gives no answer, and why. */
   silent?: { since: number; reason: string };
   controller?: number;
-  /** By broker id. A broker that is gone stays, marked. */
-  brokers: Record<string, { host: string; port: number; gone?: number }>;
+  /** By broker id. One that the cluster does not count in any more stays, marked. */
+  brokers: Record<string, Broker>;
   /** By partition. */
   partitions: Record<string, Partition>;
   /** By group id: as Kafka has it, which may hold any character; `name` is for showing. */
   groups: Record<string, Group>;
+}
+
+export interface Broker {
+  host: string;
+  port: number;
+  /** Since when the cluster does not count it in. */
+  gone?: number;
+  /** Since when it gives no answer, though the others count it in. */
+  silent?: number;
 }
 
 export interface Partition {
@@ -63,6 +72,10 @@ export interface Offset {
   lag: number;
   /** The timestamp of the message at `committed`, in ms since 1970; absent where nothing is left or it has none. */
   oldest?: number;
+  /** What it committed first, and how much was ahead of it then; absent where it did before we looked. */
+  first?: { offset: number; from: 'start' | 'end' | 'between'; ahead: number };
+  /** How far the last commit moved it, in messages. */
+  step?: number;
   /** It has gone back: what lies between `committed` and this offset is delivered again. */
   again?: number;
 }

@@ -32,6 +32,7 @@ const log = (end: number, records: LogRecord[] = [], more: Partial<LogAnswer> = 
 const record = (offset: number, value: string | null = `{"n":${offset}}`): LogRecord => ({
   offset,
   timestamp: 1000 * offset,
+  key: null,
   value: value === null ? null : Buffer.from(value),
 });
 
@@ -55,6 +56,7 @@ function seen(partitions = 1, end = 10): Model {
   const model = new Model('t', 0);
   model.cluster(cluster(partitions), 0);
   model.groups([], 0);
+  model.commits([], true);
   model.log(
     Array.from({ length: partitions }, (_, partition) => log(end, [], { partition })),
     0,
@@ -153,14 +155,89 @@ test('an offset that goes back says what is delivered again, and marks it until 
 test('a new group, its members, its partitions and its first commit are told in plain sentences', () => {
   const model = seen(2);
   model.groups([group({ x: [0, 1] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 1, offset: 6, at: 1 }], true);
   model.committed('pair', { t: { 1: 6 } }, 1, 0);
   assert.deepEqual(sentences(model), [
     'pair is a new group',
     'pair: a joined (c at 10.0.0.1)',
     'pair: partition 0 goes to a',
     'pair: partition 1 goes to a',
-    'pair: its first commit of partition 1 is offset 6',
+    'pair: its first commit of partition 1 is offset 6: 4 messages to catch up with',
   ]);
+});
+
+test('what a group began with is its first commit, though it has committed more by the time it is asked', () => {
+  const model = seen(3);
+  model.groups([group({ x: [0, 1, 2] })], 0);
+  sentences(model);
+  const commit = (partition: number, offset: number, topic = 't') => ({
+    group: 'pair',
+    topic,
+    partition,
+    offset,
+    at: 1,
+  });
+  model.commits([commit(0, 0), commit(1, 10), commit(0, 5), commit(2, 3, 'other'), commit(0, 9)], true);
+  model.committed('pair', { t: { 0: 9, 1: 10 } }, 1, 0);
+  assert.deepEqual(sentences(model), [
+    'pair: its first commit of partition 0 is offset 0, the oldest there is: 10 messages to replay',
+    'pair: its first commit of partition 1 is offset 10, the end: only what comes now',
+  ]);
+  const offsets = () => model.picture.groups.pair?.offsets;
+  assert.deepEqual(offsets()?.[0]?.first, { offset: 0, ahead: 10, from: 'start' });
+  assert.equal(offsets()?.[0]?.step, 4, 'how far the last one went');
+  assert.equal(offsets()?.[1]?.step, undefined);
+  model.commits([commit(1, 12)], true);
+  model.committed('pair', { t: { 0: 9, 1: 12 } }, 1, 0);
+  assert.deepEqual(offsets()?.[1]?.first, { offset: 10, ahead: 0, from: 'end' });
+  assert.equal(offsets()?.[1]?.step, 2);
+  assert.deepEqual(sentences(model), []);
+});
+
+test('what was sent after the first commit was not ahead of it, though both are read later', () => {
+  const model = seen();
+  model.log([log(13, [record(10), record(11), record(12)])], 0);
+  model.groups([group({ x: [0] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 11, at: 10_500 }], true);
+  model.committed('pair', { t: { 0: 13 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0]?.first, { offset: 11, ahead: 0, from: 'end' });
+});
+
+test('where the commits can not be read, the first one that is asked has to do', () => {
+  const model = seen();
+  model.groups([group({ x: [0] })], 0);
+  sentences(model);
+  model.commits([], false);
+  model.committed('pair', { t: { 0: 4 } }, 1, 0);
+  assert.deepEqual(sentences(model), [
+    'pair: its first commit of partition 0 is offset 4: 6 messages to catch up with',
+  ]);
+});
+
+test('of a group that was there before, nothing is said of what it began with', () => {
+  const model = new Model('t', 0);
+  model.cluster(cluster(), 0);
+  model.groups([group({ a: [0] })], 0);
+  model.committed('pair', { t: { 0: 3 } }, 1, 0);
+  model.log([log(10)], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 4, at: 1 }], true);
+  model.committed('pair', { t: { 0: 4 } }, 1, 0);
+  assert.deepEqual(sentences(model), []);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0], { committed: 4, lag: 7, step: 1 });
+});
+
+test('a broker that gives no answer is told, before the cluster counts it out', () => {
+  const two = (ids = [1, 2]) =>
+    cluster(1, { brokers: ids.map((id) => ({ id, host: `kafka-${id}`, port: 29092 })) });
+  const model = new Model('t', 0);
+  model.cluster(two(), 0);
+  model.cluster(two(), 3000, new Map([[2, 1000]]));
+  model.cluster(two(), 4000, new Map([[2, 1000]]));
+  assert.deepEqual(sentences(model), ['Broker 2 does not answer']);
+  assert.equal(model.picture.brokers[2]?.silent, 1000);
+  model.cluster(two(), 5000);
+  assert.deepEqual(sentences(model), ['Broker 2 answers again after 4.0 s']);
+  assert.deepEqual(model.picture.brokers[2], { host: 'kafka-2', port: 29092 });
 });
 
 test('a partition that moves is told as a move, though a rebalance leaves it to nobody for a while', () => {

@@ -85,6 +85,7 @@ class Card extends Component<CardProps> {
             <Term word="coordinator" /> broker {group.coordinator}
           </span>
         </header>
+        <Lesson group={group} />
         <ul class="members">
           {Object.entries(group.members).map(([memberId, { letter, client, host, partitions }]) => (
             <li key={memberId}>
@@ -116,6 +117,32 @@ class Card extends Component<CardProps> {
       </article>
     );
   }
+}
+
+/** What the group began with, and how far each of its commits goes: in this consumers differ. */
+function Lesson({ group }: { group: Group }) {
+  const offsets = Object.values(group.offsets);
+  const firsts = offsets.flatMap(({ first }) => first ?? []);
+  const ahead = firsts.reduce((sum, one) => sum + one.ahead, 0);
+  const step = Math.max(0, ...offsets.map((one) => one.step ?? 0));
+  return (
+    <p class="lesson">
+      {firsts.length > 0 && (
+        <span>
+          {ahead === 0
+            ? 'began at the end: only new messages'
+            : firsts.every(({ from }) => from !== 'between')
+              ? `began at the oldest: ${messages(ahead)} to replay`
+              : `began with ${messages(ahead)} ahead`}
+        </span>
+      )}
+      {step > 0 && (
+        <span>
+          last <Term word="commit" />: <b>+{count(step)}</b>
+        </span>
+      )}
+    </p>
+  );
 }
 
 function movedFrom(

@@ -42,7 +42,7 @@ let ends: Record<string, { at: number; end: number }[]> = {};
 const parameters = new URLSearchParams(location.search);
 let topic = parameters.get('topic') ?? undefined;
 /** The names of the groups that are shown; undefined for all. */
-let chosen = parameters.get('groups')?.split(',').filter(Boolean);
+let chosen = parameters.has('group') ? parameters.getAll('group').filter(Boolean) : undefined;
 
 // --- What the server tells
 
@@ -120,7 +120,8 @@ document.addEventListener('visibilitychange', () => {
 function keepAddress(): void {
   const wanted = new URLSearchParams();
   if (topic !== undefined) wanted.set('topic', topic);
-  if (chosen) wanted.set('groups', chosen.join(','));
+  // A name may hold any character. Of none at all, one without a name is left.
+  for (const name of chosen?.length === 0 ? [''] : (chosen ?? [])) wanted.append('group', name);
   history.replaceState(null, '', wanted.size > 0 ? `?${wanted}` : '/');
 }
 
@@ -215,11 +216,11 @@ function Page() {
       <main>
         <div class="lanes">
           <p class="hint">
-            A numbered cell is a message of <b>{picture.topic}</b>, at its <Term word="offset" />. A flag is
-            where a <Term word="group" /> has its <Term word="commit" />: all to its left is done. The stripe
-            to its right is what the group has yet to read: its <Term word="lag" />. A cell is{' '}
-            <span class="sample unread">yellow</span> until a group has committed it, and{' '}
-            <span class="sample read">green</span> once all have.
+            A numbered cell is a message, at its <Term word="offset" />:{' '}
+            <span class="sample unread">yellow</span> until a group has it done,{' '}
+            <span class="sample read">green</span> once all have. Each <Term word="group" /> begins at its{' '}
+            <i class="began-sample" />, and its flag moves with each <Term word="commit" />: by one, or by a
+            batch. The stripe behind the flag is what is yet to read: the <Term word="lag" />.
           </p>
           <Choice groups={groups} />
           {picture.missing !== undefined && (
