@@ -18,6 +18,8 @@ const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/
 
 /** How long a group or a broker that is gone is still shown, in ms. */
 const FADE_MS = 15_000;
+/** From a consumer's look for the end of the log to its commit there, in ms: what is sent meanwhile is new to it. */
+const STARTING_MS = 1000;
 /** So many happenings are kept. */
 const HAPPENINGS = 500;
 /** So many messages are kept, of all partitions together, and of each at least so many. */
@@ -239,9 +241,14 @@ export class Model {
   private first(partition: string, offset: number, at = Number.POSITIVE_INFINITY): Offset['first'] {
     const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
     const kept = this.messages[partition] ?? [];
-    const later = kept.find(({ timestamp }) => timestamp > at);
-    const ahead = Math.max(0, Math.min(end, later?.offset ?? end) - offset);
-    return { offset, ahead, from: ahead === 0 ? 'end' : offset <= start ? 'start' : 'between' };
+    const aheadAt = (moment: number) => {
+      const later = kept.find(({ timestamp }) => timestamp > moment);
+      return Math.max(0, Math.min(end, later?.offset ?? end) - offset);
+    };
+    const ahead = aheadAt(at);
+    if (ahead > 0 && offset <= start) return { offset, ahead, from: 'start' };
+    if (aheadAt(at - STARTING_MS) === 0) return { offset, ahead: 0, from: 'end' };
+    return { offset, ahead, from: 'between' };
   }
 
   /** What the leaders tell of the log: its ends, and the newest messages. */

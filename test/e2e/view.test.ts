@@ -5,9 +5,10 @@ import { after, before, test } from 'node:test';
 import type { Snapshot } from '../../view/picture';
 import { buildAndRun, compose, copyProject, docker, inspect, OUR_SERVICES } from '../support/compose';
 import { until } from '../support/service';
+import { ask } from '../support/view';
 
 const folder = copyProject();
-const ADDRESS = 'http://localhost:8080';
+const PORT = 8080;
 const OTHERS = ['zookeeper', 'kafka', ...OUR_SERVICES];
 
 before(async () => {
@@ -19,7 +20,9 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-const state = async () => (await (await fetch(`${ADDRESS}/api/state`)).json()) as Snapshot;
+const state = async () => JSON.parse((await ask(PORT, '/api/state')).body) as Snapshot;
+/** Undefined while nobody listens. */
+const page = () => ask(PORT, '/').catch(() => undefined);
 
 /** What would change if a container were made anew, or started again. */
 const lives = () =>
@@ -44,9 +47,9 @@ test('without --view there is no such container', () => {
 
 test('it is added to the running demo', async () => {
   compose(folder, '--profile', 'view', 'up', '--detach', '--build', 'live_view');
-  const page = await until('the page', () => fetch(ADDRESS).catch(() => undefined));
-  assert.equal(page.status, 200);
-  assert.match(await page.text(), /<title>/);
+  const { status, body } = await until('the page', page);
+  assert.equal(status, 200);
+  assert.match(body, /<title>/);
   await until('the three groups', async () => {
     const { picture } = await state();
     const shown = Object.values(picture.groups);
@@ -108,7 +111,7 @@ test('taken away again it ends with exit code 0, and nobody has noticed it', () 
 test('./buildAndRun.sh --view brings it with the rest, and prints its address', async () => {
   const stack = buildAndRun(folder, ['--view', '--detach']);
   assert.equal((await stack.exit).code, 0);
-  assert.ok(stack.lines.includes(`The live view: ${ADDRESS}`), stack.lines.join('\n'));
-  await until('the page', async () => (await fetch(ADDRESS).catch(() => undefined))?.ok);
+  assert.ok(stack.lines.includes(`The live view: http://localhost:${PORT}`), stack.lines.join('\n'));
+  assert.equal((await until('the page', page)).status, 200);
   assert.deepEqual(lives(), earlier, 'the others go on');
 });

@@ -203,6 +203,23 @@ test('what was sent after the first commit was not ahead of it, though both are 
   assert.deepEqual(model.picture.groups.pair?.offsets[0]?.first, { offset: 11, ahead: 0, from: 'end' });
 });
 
+test('what was sent while a group looked for the end was new to it', () => {
+  const model = seen();
+  model.log([log(13, [record(10), record(11), record(12)])], 0);
+  model.groups([group({ x: [0] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 12, at: 12_900 }], true);
+  model.committed('pair', { t: { 0: 12 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0]?.first, { offset: 12, ahead: 0, from: 'end' });
+  model.groups([group({ x: [0] }), group({ y: [] }, { id: 'other' })], 0);
+  model.commits([{ group: 'other', topic: 't', partition: 0, offset: 11, at: 12_900 }], true);
+  model.committed('other', { t: { 0: 11 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.other?.offsets[0]?.first, {
+    offset: 11,
+    ahead: 2,
+    from: 'between',
+  });
+});
+
 test('where the commits can not be read, the first one that is asked has to do', () => {
   const model = seen();
   model.groups([group({ x: [0] })], 0);

@@ -132,7 +132,7 @@ function Lesson({ group }: { group: Group }) {
           {ahead === 0
             ? 'began at the end: only new messages'
             : firsts.every(({ from }) => from !== 'between')
-              ? `began at the oldest: ${messages(ahead)} to replay`
+              ? `began at the oldest: ${count(ahead)} to replay`
               : `began with ${messages(ahead)} ahead`}
         </span>
       )}

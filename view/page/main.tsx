@@ -220,7 +220,7 @@ function Page() {
             <span class="sample unread">yellow</span> until a group has it done,{' '}
             <span class="sample read">green</span> once all have. Each <Term word="group" /> begins at its{' '}
             <i class="began-sample" />, and its flag moves with each <Term word="commit" />: by one, or by a
-            batch. The stripe behind the flag is what is yet to read: the <Term word="lag" />.
+            batch. The stripe to its right is what is yet to read: the <Term word="lag" />.
           </p>
           <Choice groups={groups} />
           {picture.missing !== undefined && (
