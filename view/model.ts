@@ -5,6 +5,7 @@ import type { Commit } from './commits';
 import {
   type Group,
   type Happening,
+  lagOf,
   type Member,
   Memory,
   type Message,
@@ -467,8 +468,7 @@ export class Model {
       const offsets: Group['offsets'] = {};
       let lag = 0;
       for (const [partition, offset] of Object.entries(group.offsets)) {
-        const end = this.picture.partitions[partition]?.end ?? -1;
-        const after: Offset = { ...offset, lag: Math.max(0, end - offset.committed) };
+        const after: Offset = { ...offset, lag: lagOf(this.picture, partition, offset) };
         const seen = after.lag > 0 ? this.timestampAt(partition, offset.committed) : undefined;
         if (after.lag === 0) delete after.oldest;
         else if (seen !== undefined) {
