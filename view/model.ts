@@ -17,6 +17,8 @@ import {
 /** What a consumer of the demo puts behind its name, where it has no GROUP_ID; of a whole UUID, the beginning will do. */
 const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/;
 
+/** Of several brokers, one that was named the controller so many times in a row is it. */
+const SURE = 6;
 /** How long a group or a broker that is gone is still shown, in ms. */
 const FADE_MS = 15_000;
 /** From a consumer's look for the end of the log to its commit there, in ms: what is sent meanwhile is new to it. */
@@ -103,14 +105,8 @@ export class Model {
         known[id] = { ...broker, gone: now };
         this.say(now, 'broker', `Broker ${id} is gone`);
       }
-    if (this.picture.controller !== undefined && controller >= 0 && this.picture.controller !== controller)
-      this.say(
-        now,
-        'broker',
-        `Broker ${controller} is the controller now; before, it was ${this.picture.controller}`,
-      );
     this.picture = { ...this.picture, brokers: known };
-    if (controller >= 0) this.picture.controller = controller;
+    this.sayController(controller, there, now);
 
     const topic = topics.find((one) => one.topic === this.picture.topic);
     if (!topic || topic.partitions.length === 0) this.topicMissing(now);
@@ -303,6 +299,30 @@ export class Model {
     this.picture = rest;
     this.say(now, 'kafka', `Kafka answers again after ${age(now - silent.since)}`);
   }
+
+  /**
+   * Kafka without ZooKeeper names any of its brokers as the controller, another one each time
+   * (metadataCache.getControllerId of its brokers): then nothing is known of it.
+   */
+  private sayController(id: number, there: ReadonlySet<string>, now: number): void {
+    const told = this.controllerTold;
+    if (id < 0) return;
+    if (told.id !== id && there.has(String(told.id))) told.changes++;
+    told.times = told.id === id ? told.times + 1 : 1;
+    told.id = id;
+    if (told.changes > 1) {
+      const { controller, ...rest } = this.picture;
+      this.picture = rest;
+      return;
+    }
+    if (there.size > 1 && told.times < SURE) return;
+    const before = this.picture.controller;
+    if (before !== undefined && before !== id)
+      this.say(now, 'broker', `Broker ${id} is the controller now; before, it was ${before}`);
+    this.picture = { ...this.picture, controller: id };
+  }
+
+  private readonly controllerTold = { id: -1, times: 0, changes: 0 };
 
   private topicMissing(now: number): void {
     if (this.picture.missing !== undefined) return;

@@ -61,25 +61,34 @@ test('it is added to the running demo', async () => {
 test("its figures are those of Kafka's own tool", async () => {
   // The two ask at different moments: nothing is to move meanwhile.
   compose(folder, 'pause', 'kafka-producer');
-  const settled = await until('all to be read', async () => {
-    const seen = await state();
-    return Object.values(seen.picture.groups).every(({ lag }) => lag === 0) && seen;
-  });
-  const rows = kafka('kafka-consumer-groups', '--describe', '--all-groups')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, topic]) => topic === 'test-topic');
-  assert.equal(rows.length, 3);
-  for (const [group = '', , partition = '', committed, end, lag, member = '', host, client] of rows) {
-    const { offsets, members } = settled.picture.groups[group] as Snapshot['picture']['groups'][string];
-    assert.equal(String(offsets[partition]?.committed), committed, group);
-    assert.equal(String(settled.picture.partitions[partition]?.end), end, group);
-    assert.equal(String(offsets[partition]?.lag), lag, group);
-    assert.deepEqual(members[member]?.partitions, [Number(partition)], group);
-    assert.equal(`/${members[member]?.host}`, host, group);
-    assert.equal(members[member]?.client, client, group);
+  try {
+    const rows = await until('all to be read', () => {
+      const described = kafka('kafka-consumer-groups', '--describe', '--all-groups')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, topic]) => topic === 'test-topic');
+      return described.length === 3 && described.every(([, , , , , lag]) => lag === '0') && described;
+    });
+    const end = rows[0]?.[4];
+    const { groups, partitions } = (
+      await until('the view to know the end', async () => {
+        const seen = await state();
+        const lags = Object.values(seen.picture.groups).map(({ lag }) => lag);
+        return String(seen.picture.partitions[0]?.end) === end && lags.every((lag) => lag === 0) && seen;
+      })
+    ).picture;
+    for (const [group = '', , partition = '', committed, end, lag, member = '', host, client] of rows) {
+      const { offsets, members } = groups[group] as Snapshot['picture']['groups'][string];
+      assert.equal(String(offsets[partition]?.committed), committed, group);
+      assert.equal(String(partitions[partition]?.end), end, group);
+      assert.equal(String(offsets[partition]?.lag), lag, group);
+      assert.deepEqual(members[member]?.partitions, [Number(partition)], group);
+      assert.equal(`/${members[member]?.host}`, host, group);
+      assert.equal(members[member]?.client, client, group);
+    }
+  } finally {
+    compose(folder, 'unpause', 'kafka-producer');
   }
-  compose(folder, 'unpause', 'kafka-producer');
 });
 
 test('it has no rights, no files to write, 128 MB, and a port on this machine alone', () => {
@@ -110,7 +119,7 @@ test('taken away again it ends with exit code 0, and nobody has noticed it', () 
 
 test('./buildAndRun.sh --view brings it with the rest, and prints its address', async () => {
   const stack = buildAndRun(folder, ['--view', '--detach']);
-  assert.equal((await stack.exit).code, 0);
+  assert.equal((await stack.exit).code, 0, stack.errors.join('\n'));
   assert.ok(stack.lines.includes(`The live view: http://localhost:${PORT}`), stack.lines.join('\n'));
   assert.equal((await until('the page', page)).status, 200);
   assert.deepEqual(lives(), earlier, 'the others go on');

@@ -361,6 +361,20 @@ test('a broker that is lost and comes back, a leader that changes, a copy that f
   assert.ok(sentences(model).includes('Partition 0 has no leader: nothing can be written or read'));
 });
 
+test('a controller is told where there is one, and not where each answer names another', () => {
+  const named = (controller: number) =>
+    cluster(1, { controller, brokers: [1, 2].map((id) => ({ id, host: `kafka-${id}`, port: 29092 })) });
+  const steady = new Model('t', 0);
+  for (let answer = 0; answer < 6; answer++) steady.cluster(named(2), 0);
+  assert.equal(steady.picture.controller, 2);
+  for (let answer = 0; answer < 6; answer++) steady.cluster(named(1), 0);
+  assert.deepEqual(sentences(steady), ['Broker 1 is the controller now; before, it was 2']);
+  const random = new Model('t', 0);
+  for (const id of [1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2]) random.cluster(named(id), 0);
+  assert.equal(random.picture.controller, undefined);
+  assert.deepEqual(sentences(random), []);
+});
+
 test('silence is told once, with the reason, and its end with how long it was', () => {
   const model = seen();
   model.silent('connect ECONNREFUSED', 1000);
