@@ -161,14 +161,12 @@ export class Model {
     }
     if (group.gone) return;
     const offsets: Group['offsets'] = {};
+    const begun: [partition: number, first: NonNullable<Offset['first']>][] = [];
     for (const [partition, offset] of Object.entries(committed ?? {})) {
       const before = group.offsets[partition];
-      const after: Offset = {
-        ...before,
-        committed: offset,
-        lag: before?.lag ?? 0,
-        ...this.seenCommits(id, group.name, partition, offset, now),
-      };
+      const seen = this.seenCommits(id, partition, offset);
+      if (seen.first && !before?.first) begun.push([Number(partition), seen.first]);
+      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0, ...seen };
       if (before && offset < before.committed) {
         after.again = Math.max(before.committed, before.again ?? 0);
         const count = before.committed - offset;
@@ -183,6 +181,8 @@ export class Model {
       if (after.again !== undefined && offset >= after.again) delete after.again;
       offsets[partition] = before && sameOffset(before, after) ? before : after;
     }
+    for (const sentence of describeFirsts(begun))
+      this.say(now, 'committed', `${group.name}: ${sentence}`, { group: id });
     this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
   }
 
@@ -209,7 +209,7 @@ export class Model {
   private areCommitsReadable = false;
 
   /** What is known of a partition's commits, the first one told. */
-  private seenCommits(id: string, name: string, partition: string, offset: number, now: number) {
+  private seenCommits(id: string, partition: string, offset: number): Pick<Offset, 'first' | 'step'> {
     const { firsts, steps } = this.trail(id);
     // What was there at the first look began before.
     if (!this.hasLooked.log) firsts.set(partition, undefined);
@@ -217,20 +217,6 @@ export class Model {
       firsts.set(partition, this.first(partition, offset));
     const first = firsts.get(partition);
     const step = steps.get(partition)?.step;
-    if (first && !this.picture.groups[id]?.offsets[partition]?.first) {
-      const ahead = first.ahead === 1 ? '1 message' : `${first.ahead} messages`;
-      const meaning = {
-        start: `, the oldest there is: ${ahead} to replay`,
-        end: ', the end: only what comes now',
-        between: `: ${ahead} to catch up with`,
-      }[first.from];
-      this.say(
-        now,
-        'committed',
-        `${name}: its first commit of partition ${partition} is offset ${first.offset}${meaning}`,
-        { group: id },
-      );
-    }
     return { ...(first && { first }), ...(step && { step }) };
   }
 
@@ -343,7 +329,7 @@ export class Model {
     const partitions: Picture['partitions'] = {};
     for (const { id, leader, replicas, isr } of answers) {
       const before = known[id];
-      if (before) this.sayLeadership(id, before, leader, isr, now);
+      if (before) this.sayLeader(id, before.leader, leader, now);
       partitions[id] = {
         ...(before ?? { start: -1, end: -1 }),
         leader,
@@ -351,24 +337,36 @@ export class Model {
         isr: [...isr].sort(numerically),
       };
     }
+    this.sayCopies(known, partitions, now);
     this.picture = { ...rest, partitions };
   }
 
-  private sayLeadership(id: number, before: Partition, leader: number, isr: number[], now: number): void {
-    if (leader !== before.leader)
+  private sayLeader(id: number, before: number, leader: number, now: number): void {
+    if (leader !== before)
       this.say(
         now,
         'leader',
         leader < 0
           ? `Partition ${id} has no leader: nothing can be written or read`
-          : `Partition ${id}: broker ${leader} leads now${before.leader < 0 ? '' : `; before, it was ${before.leader}`}`,
+          : `Partition ${id}: broker ${leader} leads now${before < 0 ? '' : `; before, it was ${before}`}`,
       );
-    for (const broker of before.isr)
-      if (!isr.includes(broker))
-        this.say(now, 'leader', `Partition ${id}: broker ${broker} is not in sync any more`);
-    for (const broker of isr)
-      if (!before.isr.includes(broker))
-        this.say(now, 'leader', `Partition ${id}: broker ${broker} is in sync again`);
+  }
+
+  /** One sentence for all partitions of which a broker has fallen behind, or has a full copy again. */
+  private sayCopies(before: Picture['partitions'], after: Picture['partitions'], now: number): void {
+    for (const broker of Object.keys(this.picture.brokers).map(Number)) {
+      const changed = (is: boolean) =>
+        Object.entries(after).flatMap(([id, { isr }]) =>
+          before[id] && before[id].isr.includes(broker) !== is && isr.includes(broker) === is
+            ? Number(id)
+            : [],
+        );
+      const [lost, back] = [changed(false), changed(true)];
+      if (lost.length > 0)
+        this.say(now, 'leader', `${capital(listed(lost))}: broker ${broker} is not in sync any more`);
+      if (back.length > 0)
+        this.say(now, 'leader', `${capital(listed(back))}: broker ${broker} is in sync again`);
+    }
   }
 
   private newGroup(id: string, state: string, coordinator: number, now: number): Group {
@@ -424,18 +422,21 @@ export class Model {
       group.rebalances++;
       say('state', 'a rebalance: its partitions are dealt out anew');
     }
-    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members))
+    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members)) {
+      const fresh: number[] = [];
       for (const partition of partitions) {
         const owner = trail.owners.get(partition);
         if (owner?.member === memberId) continue;
         trail.owners.set(partition, { member: memberId, letter: to });
-        if (owner === undefined)
-          say('assigned', `partition ${partition} goes to ${to}`, { move: { partition, to } });
+        if (owner === undefined) fresh.push(partition);
         else
           say('assigned', `partition ${partition} moves from ${owner.letter} to ${to}`, {
             move: { partition, from: owner.letter, to },
           });
       }
+      if (fresh.length > 0)
+        say('assigned', `${listed(fresh)} ${fresh.length === 1 ? 'goes' : 'go'} to ${to}`);
+    }
     if (before && group.state === 'Empty' && known.state !== 'Empty')
       say('state', 'nobody is left in the group; its offsets stay');
     return group;
@@ -539,5 +540,40 @@ function sameOffset(one: Offset, other: Offset): boolean {
     one.again === other.again
   );
 }
+
+/** What a group began with, in a sentence for all its partitions where it is the same. */
+function* describeFirsts(begun: [partition: number, first: NonNullable<Offset['first']>][]) {
+  for (const kind of ['start', 'end', 'between'] as const) {
+    const alike = begun.filter(([, { from }]) => from === kind);
+    const [one] = alike;
+    if (!one) continue;
+    const ahead = alike.reduce((sum, [, first]) => sum + first.ahead, 0);
+    const messages = ahead === 1 ? '1 message' : `${ahead} messages`;
+    const where = listed(alike.map(([partition]) => partition));
+    const isOne = alike.length === 1;
+    const what = isOne
+      ? `its first commit of ${where} is offset ${one[1].offset}`
+      : `its first commits of ${where} are`;
+    yield {
+      start: `${what}${isOne ? ', the oldest there is' : ' at the oldest there is'}: ${messages} to replay`,
+      end: `${what}${isOne ? ', the end' : ' at the end'}: only what comes now`,
+      between: `${what}${isOne ? '' : ' in between'}: ${messages} to catch up with`,
+    }[kind];
+  }
+}
+
+/** "partition 3", "partitions 0 to 2, 5". */
+function listed(partitions: number[]): string {
+  const runs: [from: number, to: number][] = [];
+  for (const partition of [...partitions].sort(numerically)) {
+    const last = runs.at(-1);
+    if (last && last[1] === partition - 1) last[1] = partition;
+    else runs.push([partition, partition]);
+  }
+  const names = runs.map(([from, to]) => (from === to ? from : `${from} to ${to}`));
+  return `${partitions.length === 1 ? 'partition' : 'partitions'} ${names.join(', ')}`;
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const numerically = (one: number, other: number) => one - other;

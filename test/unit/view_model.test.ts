@@ -160,8 +160,7 @@ test('a new group, its members, its partitions and its first commit are told in 
   assert.deepEqual(sentences(model), [
     'pair is a new group',
     'pair: a joined (c at 10.0.0.1)',
-    'pair: partition 0 goes to a',
-    'pair: partition 1 goes to a',
+    'pair: partitions 0 to 1 go to a',
     'pair: its first commit of partition 1 is offset 6: 4 messages to catch up with',
   ]);
 });
@@ -192,6 +191,18 @@ test('what a group began with is its first commit, though it has committed more 
   assert.deepEqual(offsets()?.[1]?.first, { offset: 10, ahead: 0, from: 'end' });
   assert.equal(offsets()?.[1]?.step, 2);
   assert.deepEqual(sentences(model), []);
+});
+
+test('what is the same of several partitions is one sentence', () => {
+  const model = seen(4);
+  model.groups([group({ x: [0, 1, 3] })], 0);
+  const commits = [0, 1, 3].map((partition) => ({ group: 'pair', topic: 't', partition, offset: 0, at: 1 }));
+  model.commits(commits, true);
+  model.committed('pair', { t: { 0: 0, 1: 0, 3: 0 } }, 1, 0);
+  assert.deepEqual(sentences(model).slice(2), [
+    'pair: partitions 0 to 1, 3 go to a',
+    'pair: its first commits of partitions 0 to 1, 3 are at the oldest there is: 30 messages to replay',
+  ]);
 });
 
 test('what was sent after the first commit was not ahead of it, though both are read later', () => {
