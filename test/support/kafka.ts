@@ -1,4 +1,4 @@
-/** A real broker for a test file, and another client's view of its topics and groups. */
+/** A real broker for a test file, or three, and another client's view of its topics and groups. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,12 +6,16 @@ import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
 import type { KafkaError } from '../../lib/kafka/errors';
-import { type Broker, type BrokerOptions, fetchKafka, freePort, startBroker } from '../../local/broker';
+import { type Broker, type BrokerOptions, startBroker } from '../../local/broker';
+import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
+import { fetchKafka, freePort, type Properties } from '../../local/java';
 import { CuttingProxy } from './proxy';
 import { killServices, until } from './service';
+import { kafkaTool } from './tools';
 
-type Properties = BrokerOptions['properties'];
 type Settings = { [name: string]: string };
+
+const OFFSETS_TOPIC = '__consumer_offsets';
 
 export interface Record {
   partition: number;
@@ -19,13 +23,9 @@ export interface Record {
   value: string | null;
 }
 
-/** What a test sees of Kafka. */
-export interface TestKafka {
-  broker: Broker;
-  proxy?: CuttingProxy;
+/** What a test's own client does. */
+export interface TestClient {
   admin: Admin;
-  /** Where ZooKeeper and Kafka keep their data. */
-  dataDir: string;
   /** Another client than the services. */
   client: Kafka;
   /** A topic of its own for each test, with settings of its own. */
@@ -38,6 +38,26 @@ export interface TestKafka {
   read(topic: string): Promise<Record[]>;
   /** The group's committed offset of the partition; -1 where it has none. */
   committed(groupId: string, topic: string, partition?: number): Promise<number>;
+}
+
+/** What a test sees of Kafka. */
+export interface TestKafka extends TestClient {
+  broker: Broker;
+  proxy?: CuttingProxy;
+  /** Where ZooKeeper and Kafka keep their data. */
+  dataDir: string;
+}
+
+/** What a test sees of three brokers. */
+export interface TestCluster extends TestClient {
+  /** Each broker by its id: to be stopped, killed, frozen, and started again. */
+  cluster: Cluster;
+  /** The broker that leads the partition; undefined where none does. */
+  leader(topic: string, partition?: number): Promise<BrokerId | undefined>;
+  /** The broker that coordinates the group: who leads its partition of Kafka's own topic, once a group has joined. */
+  coordinator(groupId: string): Promise<BrokerId | undefined>;
+  /** The broker whose controller is the active one. Asks a tool of Kafka's, so it takes seconds. */
+  controller(): Promise<BrokerId>;
 }
 
 /**
@@ -54,13 +74,12 @@ export function useKafka({
 }: {
   proxied?: boolean;
   admin?: boolean;
-  properties?: Properties | ((port: number) => Promise<Properties>);
+  properties?: Properties | ((port: number) => Promise<Properties | undefined>);
 } = {}): TestKafka {
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const kafka = { broker: undefined as unknown as Broker, dataDir } as TestKafka;
-  let producer: Producer;
 
-  before(async () => {
+  const disconnect = useClient(kafka, admin, async () => {
     await fetchKafka();
     const port = await freePort();
     const options: BrokerOptions = {
@@ -73,32 +92,94 @@ export function useKafka({
       kafka.proxy = await CuttingProxy.start(options.advertisedPort, port);
     }
     kafka.broker = await startBroker(options);
+    return `localhost:${kafka.broker.port}`;
+  });
+  after(async () => {
+    await disconnect();
+    await kafka.broker?.stop();
+    await kafka.proxy?.stop();
+    rmSync(dataDir, { recursive: true });
+  });
+  return kafka;
+}
+
+/**
+ * Starts three brokers before the tests of a file; after each test all three run again, and after the last one they
+ * are ended.
+ *
+ * @param properties of each broker, over those of the demo
+ */
+export function useCluster({ properties }: { properties?: Properties } = {}): TestCluster {
+  const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+  const kafka = {} as TestCluster;
+  const lines: string[] = [];
+
+  const disconnect = useClient(kafka, true, async () => {
+    await fetchKafka('kafka-4');
+    const onLine = (service: string, line: string) => lines.push(`${service} | ${line}`);
+    kafka.cluster = await startCluster({ dataDir, properties, onLine }).catch((error) => {
+      throw new Error(`${error.message}\n${lines.slice(-30).join('\n')}`);
+    });
+    return kafka.cluster.brokers;
+  });
+  afterEach(async () => {
+    const brokers = Object.values(kafka.cluster.broker);
+    for (const broker of brokers) broker.thaw();
+    await Promise.all(brokers.map((broker) => broker.start()));
+  });
+  after(async () => {
+    await disconnect();
+    await kafka.cluster?.kill();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  kafka.leader = async (topic, partition = 0) => {
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+    const id = topics[0]?.partitions.find((one) => one.partitionId === partition)?.leader;
+    return id === -1 ? undefined : (id as BrokerId | undefined);
+  };
+  kafka.coordinator = async (groupId) => {
+    const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [OFFSETS_TOPIC] });
+    // As Kafka does it: by the hash that Java gives the name.
+    let hash = 0;
+    for (const unit of groupId) hash = (31 * hash + unit.charCodeAt(0)) | 0;
+    return kafka.leader(OFFSETS_TOPIC, Math.abs(hash) % (topics[0]?.partitions.length as number));
+  };
+  kafka.controller = async () => {
+    const status = await kafkaTool('kafka-metadata-quorum', kafka.cluster.brokers, 'describe', '--status');
+    return Number(/^LeaderId: +(\d)$/m.exec(status)?.[1]) as BrokerId;
+  };
+  return kafka;
+}
+
+/**
+ * Gives the object a client, connected before the tests, once Kafka is started; the function that is given disconnects
+ * it. What a test leaves running of the services is ended after it.
+ *
+ * @param start starts Kafka, and gives its address
+ */
+function useClient(kafka: TestClient, connect: boolean, start: () => Promise<string>): () => Promise<void> {
+  let producer: Producer;
+  before(async () => {
     kafka.client = new Kafka({
-      brokers: [`localhost:${kafka.broker.port}`],
+      brokers: (await start()).split(','),
       logLevel: logLevel.NOTHING,
       retry: { retries: 20, maxRetryTime: 1000 },
     });
     kafka.admin = kafka.client.admin();
     producer = kafka.client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
-    if (!admin) return;
+    if (!connect) return;
     await kafka.admin.connect();
     await producer.connect();
   });
   afterEach(killServices);
-  after(async () => {
-    await kafka.admin?.disconnect();
-    await producer?.disconnect();
-    await kafka.broker?.stop();
-    await kafka.proxy?.stop();
-    rmSync(dataDir, { recursive: true });
-  });
 
   kafka.createTopic = async (numPartitions = 1, settings = {}) => {
     const topic = `test-${randomUUID()}`;
     await until(`topic ${topic}`, async () => {
       try {
         await kafka.admin.createTopics({
-          topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: entries(settings) }],
+          topics: [{ topic, numPartitions, configEntries: entries(settings) }],
           waitForLeaders: true,
         });
         return true;
@@ -140,7 +221,10 @@ export function useKafka({
     await consumer.disconnect();
     return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
   };
-  return kafka;
+  return async () => {
+    await kafka.admin?.disconnect();
+    await producer?.disconnect();
+  };
 }
 
 const entries = (settings: Settings) => Object.entries(settings).map(([name, value]) => ({ name, value }));

@@ -9,6 +9,7 @@ const CLASSES = {
   'kafka-configs': 'kafka.admin.ConfigCommand',
   'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
   'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',
+  'kafka-metadata-quorum': 'org.apache.kafka.tools.MetadataQuorumCommand',
 };
 
 /** Runs one of them, and gives what it prints. */

@@ -1,0 +1,104 @@
+/** The services on three brokers, of which any may go away. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { BROKER_IDS } from '../../local/cluster';
+import { useCluster } from '../support/kafka';
+import { range, received, sent, starts } from '../support/log';
+import { type Recorded, startService } from '../support/service';
+
+const PARTITIONS = 6;
+const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
+
+const kafka = useCluster();
+
+/** The producer, and once it has sent something the three consumers; resolves once they have begun. */
+async function startAll() {
+  const topic = `test-${randomUUID()}`;
+  const settings = {
+    KAFKA_BROKERS: kafka.cluster.brokers,
+    KAFKA_TOPIC: topic,
+    TOPIC_PARTITIONS: String(PARTITIONS),
+    SEND_INTERVAL_MS: '50',
+    BATCH_WAIT_MS: '500',
+  };
+  const producer = startService('kafka-producer', settings);
+  await producer.shows('a history', (lines) => sent(lines).length >= 10);
+  const consumers = CONSUMERS.map((name) =>
+    startService(name, { ...settings, GROUP_ID: `${topic}-${name}` }),
+  );
+  for (const consumer of consumers)
+    await consumer.shows('all its partitions', (lines) => starts(lines).length === PARTITIONS);
+  return { topic, producer, consumers, groups: CONSUMERS.map((name) => `${topic}-${name}`) };
+}
+
+/** Waits until each of them has received, in every partition, what the producer sends from now on. */
+async function messagesGoOn(producer: Recorded, consumers: Recorded[]): Promise<void> {
+  const before = sent(producer.lines).length;
+  await producer.shows('messages in all partitions', (lines) => {
+    const since = sent(lines).slice(before);
+    return new Set(since.map(({ partition }) => partition)).size === PARTITIONS;
+  });
+  const placed = sent(producer.lines).slice(before);
+  for (const consumer of consumers)
+    await consumer.shows('all of these', (lines) =>
+      placed.every(({ partition, offset }) => offsetsIn(lines, partition).includes(offset)),
+    );
+}
+
+const offsetsIn = (lines: readonly string[], partition: number) =>
+  received(lines)
+    .filter((one) => one.partition === partition)
+    .flatMap(({ first, last }) => range(first, last + 1));
+
+test('the three consumers have all six partitions, and each partition three copies on as many brokers', async () => {
+  const { topic, producer, consumers } = await startAll();
+  await messagesGoOn(producer, consumers);
+  for (const consumer of consumers)
+    assert.equal(new Set(received(consumer.lines).map(({ partition }) => partition)).size, PARTITIONS);
+  for (const consumer of [consumers[0], consumers[2]] as Recorded[])
+    for (const partition of range(0, PARTITIONS)) {
+      const inOrder = offsetsIn(consumer.lines, partition);
+      assert.deepEqual(inOrder, range(0, inOrder.length), 'from the first, in order, without a gap');
+    }
+  const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
+  for (const { replicas, isr } of topics[0]?.partitions ?? []) {
+    assert.deepEqual([...replicas].sort(), BROKER_IDS);
+    assert.deepEqual([...isr].sort(), BROKER_IDS);
+  }
+  const leaders = topics[0]?.partitions.map(({ leader }) => leader);
+  assert.deepEqual([...new Set(leaders)].sort(), BROKER_IDS);
+  for (const service of [producer, ...consumers]) assert.equal(await service.stop(), 0);
+});
+
+test('each broker leads to the others: one address is enough', async () => {
+  const { topic, producer } = await startAll();
+  for (const id of BROKER_IDS) {
+    const consumer = startService('consumer_from_oldest', {
+      KAFKA_BROKERS: `localhost:${kafka.cluster.broker[id].port}`,
+      KAFKA_TOPIC: topic,
+    });
+    await consumer.shows('all its partitions', (lines) => starts(lines).length === PARTITIONS);
+    await messagesGoOn(producer, [consumer]);
+    assert.equal(await consumer.stop(), 0);
+  }
+});
+
+test('a broker that is killed costs seconds, and no message; it comes back, and another may go', async () => {
+  const { topic, producer, consumers } = await startAll();
+  await messagesGoOn(producer, consumers);
+  for (const id of BROKER_IDS) {
+    const broker = kafka.cluster.broker[id];
+    await broker.stop('SIGKILL');
+    await messagesGoOn(producer, consumers);
+    await broker.start();
+    await messagesGoOn(producer, consumers);
+  }
+  for (const service of [producer, ...consumers]) assert.equal(await service.stop(), 0);
+  const values = (await kafka.read(topic)).map(({ value }) => value);
+  assert.equal(
+    values.length,
+    sent(producer.lines).length,
+    'what was said to be sent is there, and nothing twice',
+  );
+});
