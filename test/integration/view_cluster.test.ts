@@ -68,13 +68,16 @@ for (const [how, end, back] of [
       );
     });
     assert.equal(picture.silent, undefined, 'the others answer');
-    await kafka.write(topic, messages(3, 5));
-    await sees('the new messages, by the new leader', ({ partitions }) => partitions[0]?.end === 5);
-    await until('their values', async () => (await view.state()).messages[0]?.at(-1)?.offset === 4);
-    await sees('the group again', ({ groups }) => {
-      const group = groups[topic];
-      return group?.state === 'Stable' && group.lag === 0 && group.coordinator !== victim;
-    });
+    // A client of kafkajs may wait for a frozen broker for long: that is not for the view to show.
+    if (back === 'start') {
+      await kafka.write(topic, messages(3, 5));
+      await sees('the new messages, by the new leader', ({ partitions }) => partitions[0]?.end === 5);
+      await until('their values', async () => (await view.state()).messages[0]?.at(-1)?.offset === 4);
+      await sees('the group again', ({ groups }) => {
+        const group = groups[topic];
+        return group?.state === 'Stable' && group.lag === 0 && group.coordinator !== victim;
+      });
+    }
     await kafka.cluster.broker[victim][back]();
     await sees('all three', isWhole);
     const sentences = await told();
