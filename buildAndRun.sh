@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images and runs the demo in the foreground; Ctrl-C stops it, and keeps its data.
 # Without Docker: the same demo on this machine. With --view, a page shows it live: http://localhost:8080.
-# Further arguments go to `docker compose up` (say, -d).
+# With --cluster, it runs on three brokers. Further arguments go to `docker compose up` (say, -d).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -13,12 +13,14 @@ die() {
 # True where version $1 is at least version $2.
 at_least() { [[ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
 
-# What is ours of the arguments: of Docker it is a profile of docker-compose.yml.
+# What is ours of the arguments: to Docker it is a profile of docker-compose.yml, and a second file beside it.
 view=
+cluster=
 arguments=()
 for argument in "$@"; do
   case $argument in
     --view) view=--view ;;
+    --cluster) cluster=--cluster ;;
     *) arguments+=("$argument") ;;
   esac
 done
@@ -33,7 +35,7 @@ run_without_docker() {
     npm ci --no-audit --no-fund
   fi
   shift
-  exec node -r ts-node/register/transpile-only local/run.ts $view "$@"
+  exec node -r ts-node/register/transpile-only local/run.ts $view $cluster "$@"
 }
 
 command -v docker >/dev/null || run_without_docker "Docker is not installed" "$@"
@@ -44,13 +46,20 @@ if ! info=$(docker info 2>&1); then
 fi
 
 compose_version=$(docker compose version --short 2>/dev/null) ||
-  die "Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.0 or newer)."
-at_least "${compose_version#v}" 2.24.0 ||
-  die "Docker Compose is ${compose_version#v}: 2.24.0 or newer is needed; update the package docker-compose-plugin."
+  die "Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.4 or newer)."
+at_least "${compose_version#v}" 2.24.4 ||
+  die "Docker Compose is ${compose_version#v}: 2.24.4 or newer is needed; update the package docker-compose-plugin."
 
 [[ -z $view ]] || export COMPOSE_PROFILES="view${COMPOSE_PROFILES:+,$COMPOSE_PROFILES}"
+if [[ -n $cluster && ${COMPOSE_FILE:-} != *docker-compose.cluster.yml* ]]; then
+  files=${COMPOSE_FILE:-docker-compose.yml}
+  # Where a list of files is given, Compose looks for no override by itself.
+  [[ -n ${COMPOSE_FILE:-} || ! -e docker-compose.override.yml ]] || override=docker-compose.override.yml
+  separator=${COMPOSE_PATH_SEPARATOR:-:}
+  export COMPOSE_FILE=$files${separator}docker-compose.cluster.yml${override:+$separator$override}
+fi
 config=$(docker compose config 2>&1) ||
-  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT and VIEW_PORT are ports from 1 to 65535, or left out."
+  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT, VIEW_PORT and the like are ports from 1 to 65535, or left out."
 project=$(sed -n 's/^name: //p' <<<"$config")
 for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
   owner=$(docker inspect --type container --format '{{ index .Config.Labels "com.docker.compose.project" }}' "$name" 2>/dev/null) || continue
@@ -63,11 +72,20 @@ require_port() { # service, and the setting that has another port
   local port
   port=$(port_of "$1")
   if [[ -z $(docker compose ps --quiet --status running "$1") ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    die "Port $port on this machine is taken: stop what listens there, or choose another with $2 $0${view:+ $view}"
+    die "Port $port on this machine is taken: stop what listens there, or choose another with $2 $0${cluster:+ $cluster}${view:+ $view}"
   fi
 }
 require_port kafka KAFKA_EXTERNAL_PORT=19092
+[[ -z $(port_of kafka-2) ]] || require_port kafka-2 KAFKA_2_EXTERNAL_PORT=19093
+[[ -z $(port_of kafka-3) ]] || require_port kafka-3 KAFKA_3_EXTERNAL_PORT=19094
 [[ -z $view ]] || require_port live_view VIEW_PORT=18080
+
+# One broker or three: what ran before is stopped in its order, and what this stack has not is taken away. Its data stays.
+left=$(docker ps --all --filter "label=com.docker.compose.project=$project" --format '{{ .Label "com.docker.compose.service" }}')
+if grep -x 'zookeeper\|kafka-[23]' <<<"$left" | grep -qvxF "$(docker compose config --services)"; then
+  docker compose stop
+  set -- --remove-orphans "$@"
+fi
 
 [[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
 docker compose build ${NO_CACHE:+--no-cache}

@@ -92,7 +92,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   const logging = `-Dlog4j.configuration=file:${configure(join(dataDir, 'log4j.properties'), LOGGING)}`;
   const launch = (service: 'zookeeper' | 'kafka', memory: string, ...command: string[]) =>
-    java('kafka-3', command, { memory, logging, onLine: (line) => onLine?.(service, line) });
+    java('kafka-3', [`-Xmx${memory}`, logging], command, (line) => onLine?.(service, line));
 
   const zookeeper = new Keeper(
     () => launch('zookeeper', '256m', 'org.apache.zookeeper.server.quorum.QuorumPeerMain', zookeeperConfig),

@@ -1,7 +1,9 @@
 /** Three real brokers of Kafka 4 on this machine, without Docker and without ZooKeeper (KRaft). */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Environment } from '../lib/process/settings';
+import { brokerEnvironment } from './environment';
 import {
   answers,
   configure,
@@ -16,14 +18,13 @@ import {
 export const BROKER_IDS = [1, 2, 3] as const;
 export type BrokerId = (typeof BROKER_IDS)[number];
 
-/** As in docker-compose.cluster.yml. */
-const CLUSTER_ID = 'kafka-consumers-demo-A';
+const COMPOSE = join(__dirname, '..', 'docker-compose.cluster.yml');
 
 export interface ClusterOptions {
   /** Where the brokers keep their data; made where missing, and never removed. */
   dataDir: string;
-  /** The brokers' ports, in the order of their ids; free ones where not given. */
-  ports?: number[];
+  /** The brokers' ports, in the order of their ids; a free one where not given. */
+  ports?: (number | undefined)[];
   /** Of each broker, over those of the demo. */
   properties?: Properties;
   /** The service is named as in docker-compose.cluster.yml: kafka, kafka-2, kafka-3. */
@@ -60,52 +61,34 @@ export interface Cluster {
   kill(): Promise<void>;
 }
 
-const LOGGING = {
-  'appender.stdout.type': 'Console',
-  'appender.stdout.name': 'stdout',
-  'appender.stdout.layout.type': 'PatternLayout',
-  'appender.stdout.layout.pattern': '[%d] %p %m (%c)%n',
-  'rootLogger.level': 'WARN',
-  'rootLogger.appenderRef.stdout.ref': 'stdout',
-  // Who joined and left a group, and why it was rebalanced, is part of the lesson.
-  ...logger('org.apache.kafka.coordinator.group.GroupMetadataManager', 'INFO'),
-  ...logger('org.apache.kafka.clients.NetworkClient', 'ERROR'),
-};
-
 /** Starts the three; resolves when each answers, and is counted as alive. The jars must be there (fetchKafka). */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { dataDir, properties, onLine, restartOnFailure } = options;
-  const ports = options.ports ?? (await Promise.all(BROKER_IDS.map(freePort)));
+  const { dataDir, onLine, restartOnFailure } = options;
+  const ports = await Promise.all(BROKER_IDS.map((_, index) => options.ports?.[index] ?? freePort()));
   const controllers = await Promise.all(BROKER_IDS.map(freePort));
   const voters = BROKER_IDS.map((id, index) => `${id}@127.0.0.1:${controllers[index]}`).join(',');
-  const logging = `-Dlog4j2.configurationFile=file:${configure(join(dataDir, 'log4j2.properties'), LOGGING)}`;
-  const launch = (id: BrokerId, memory: string, ...command: string[]) =>
-    java('kafka-4', command, { memory, logging, onLine: (line) => onLine?.(serviceName(id), line) });
+  const environment = brokerEnvironment(readFileSync(COMPOSE, 'utf8'));
+  const logging = configure(join(dataDir, 'log4j2.properties'), log4jProperties(environment));
+  const flags = [
+    `-Dlog4j2.configurationFile=file:${logging}`,
+    ...(environment.KAFKA_HEAP_OPTS ?? '').split(' '),
+  ];
 
   const brokers = BROKER_IDS.map((id, index) => {
     const port = ports[index] as number;
     const logs = join(dataDir, serviceName(id));
     const config = configure(join(dataDir, `${serviceName(id)}.properties`), {
+      ...brokerProperties(environment),
       'node.id': id,
-      'process.roles': 'broker,controller',
       'controller.quorum.voters': voters,
-      'controller.listener.names': 'CONTROLLER',
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
       listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllers[index]}`,
       'advertised.listeners': `PLAINTEXT://localhost:${port}`,
       'log.dirs': logs,
-      'auto.create.topics.enable': false,
-      // These as in docker-compose.cluster.yml, where the reasons are.
-      'default.replication.factor': 3,
-      'min.insync.replicas': 2,
-      'offsets.topic.num.partitions': 3,
-      'group.initial.rebalance.delay.ms': 0,
-      'broker.session.timeout.ms': 3000,
-      'broker.heartbeat.interval.ms': 500,
-      ...properties,
+      ...options.properties,
     });
     const keeper = new Keeper(
-      () => launch(id, '320m', 'kafka.Kafka', config),
+      () => java('kafka-4', flags, ['kafka.Kafka', config], (line) => onLine?.(serviceName(id), line)),
       () => answers(port, METADATA_REQUEST, nameInMetadata('localhost', port)),
       restartOnFailure,
     );
@@ -114,23 +97,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const keepers = brokers.map(({ keeper }) => keeper);
 
   let over = false;
+  let formatting: Promise<unknown> | undefined;
   const end = async (signal?: NodeJS.Signals) => {
     over = true;
-    await Promise.all(keepers.map((keeper) => keeper.stop(signal)));
+    await Promise.allSettled([formatting, ...keepers.map((keeper) => keeper.stop(signal))]);
   };
   const stop = () => end();
   const kill = () => end('SIGKILL');
   options.onLaunch?.({ stop, kill });
   try {
     await Promise.all(ports.map(requireFree));
-    await Promise.all(
-      brokers.map(async ({ id, logs, config }) => {
-        if (existsSync(join(logs, 'meta.properties'))) return;
-        const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', config];
-        const [code] = await once(launch(id, '128m', ...format), 'exit');
-        if (code !== 0) throw new Error(`Broker ${id} could not make its data folder; see the lines above`);
-      }),
+    formatting = Promise.all(
+      brokers.map(({ logs, config }) => makeDataFolder(logs, config, environment.CLUSTER_ID as string)),
     );
+    await formatting;
     if (!over) await Promise.all(keepers.map((keeper) => keeper.start()));
   } catch (error) {
     await stop();
@@ -142,6 +122,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     stop,
     kill,
   };
+}
+
+/** A broker of Kafka 4 does not start in a folder that is not made for its cluster. */
+async function makeDataFolder(logs: string, config: string, clusterId: string): Promise<void> {
+  if (existsSync(join(logs, 'meta.properties'))) return;
+  const lines: string[] = [];
+  const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config];
+  const [code] = await once(
+    java('kafka-4', ['-Xmx128m'], format, (line) => lines.push(line)),
+    'exit',
+  );
+  if (code !== 0) throw new Error(`Kafka could not make ${logs}: ${lines.at(-1)}`);
 }
 
 function ofKeeper({ id, port, keeper }: { id: BrokerId; port: number; keeper: Keeper }): ClusterBroker {
@@ -170,7 +162,31 @@ function nameInMetadata(host: string, port: number): string {
   return host + bytes.toString('latin1');
 }
 
-function logger(name: string, level: string): Properties {
-  const key = name.slice(name.lastIndexOf('.') + 1);
-  return { [`logger.${key}.name`]: name, [`logger.${key}.level`]: level };
+/** Of the settings of the image, those of Kafka itself: KAFKA_LOG_DIRS is log.dirs. */
+function brokerProperties(environment: Environment): Properties {
+  const names = Object.keys(environment).filter((name) => /^KAFKA_(?!HEAP|JVM|LOG4J)/.test(name));
+  return Object.fromEntries(
+    names.map((name) => [
+      name.replace('KAFKA_', '').toLowerCase().replaceAll('_', '.'),
+      environment[name] as string,
+    ]),
+  );
+}
+
+/** Of the same, the levels of its log, as the file that the image makes of them. */
+function log4jProperties({ KAFKA_LOG4J_ROOT_LOGLEVEL, KAFKA_LOG4J_LOGGERS = '' }: Environment): Properties {
+  const properties: Properties = {
+    'appender.stdout.type': 'Console',
+    'appender.stdout.name': 'stdout',
+    'appender.stdout.layout.type': 'PatternLayout',
+    'appender.stdout.layout.pattern': '[%d] %p %m (%c)%n',
+    'rootLogger.level': KAFKA_LOG4J_ROOT_LOGLEVEL as string,
+    'rootLogger.appenderRef.stdout.ref': 'stdout',
+  };
+  for (const [index, logger] of KAFKA_LOG4J_LOGGERS.split(',').entries()) {
+    const [name, level] = logger.trim().split('=');
+    properties[`logger.${index}.name`] = name as string;
+    properties[`logger.${index}.level`] = level as string;
+  }
+  return properties;
 }

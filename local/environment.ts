@@ -1,4 +1,4 @@
-/** The settings of a service without Docker: those of its Dockerfile, with the shell's and .env's over them. */
+/** Settings without Docker, from where they stand for Docker: one place for each. */
 import { readFileSync } from 'node:fs';
 import { type Environment, readEnvironment } from '../lib/process/settings';
 
@@ -22,4 +22,13 @@ export function dockerfileEnvironment(dockerfile: string): Record<string, string
 /** In force is the first that is set: what runs the service, the shell, .env, the Dockerfile. */
 export function serviceEnvironment(dockerfile: string, wiring: Environment): Environment {
   return { ...dockerfileEnvironment(readFileSync(dockerfile, 'utf8')), ...readEnvironment(), ...wiring };
+}
+
+/** What docker-compose.cluster.yml tells each of the brokers: the block under x-broker-environment. */
+export function brokerEnvironment(compose: string): Record<string, string> {
+  const [, block = ''] = /^x-broker-environment:.*\n((?: .*\n)+)/m.exec(compose) ?? [];
+  const text = block.replaceAll(/^ *#.*\n/gm, '').replaceAll(/>-\n|\n {4}/g, '');
+  return Object.fromEntries(
+    [...text.matchAll(/^ {2}(\w+): "?(.*?)"?$/gm)].map(([, name, value]) => [name, value]),
+  );
 }

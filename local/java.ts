@@ -54,22 +54,26 @@ export async function fetchKafka(line: KafkaLine = 'kafka-3', stopping?: AbortSi
 /**
  * Starts a program of Kafka's.
  *
- * @param memory the most that its heap takes, as java wants it: 512m
- * @param logging the argument that names its log4j file
+ * @param flags of java itself: the size of its heap, the file of its log
+ * @param command the class, and its arguments
  */
 export function java(
   line: KafkaLine,
-  [main, ...args]: string[],
-  { memory, logging, onLine }: { memory: string; logging: string; onLine?: (line: string) => void },
+  flags: string[],
+  command: string[],
+  onLine: (line: string) => void,
 ): ChildProcess {
-  const flags = [`-Xmx${memory}`, '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', logging];
+  const all = [
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
+    ...flags,
+    '-cp',
+    join(JARS[line], '*'),
+    ...command,
+  ];
   // A process group of its own: a terminal's Ctrl-C reaches only us, and we stop the services in order.
-  const child = spawn('java', [...flags, '-cp', join(JARS[line], '*'), main as string, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on('line', (text) => onLine?.(text));
+  const child = spawn('java', all, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine);
   return child;
 }
 

@@ -1,15 +1,17 @@
 /**
  * The demo without Docker: the services of docker-compose.yml as processes, in the same order, with the same
- * prefixes. Ctrl-C stops our services, then Kafka, then ZooKeeper.
+ * prefixes; with --cluster, those of docker-compose.cluster.yml. Ctrl-C stops our services, then Kafka, then ZooKeeper.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { readEnvironment } from '../lib/process/settings';
-import { type Broker, fetchKafka, startBroker } from './broker';
+import { type Environment, readEnvironment } from '../lib/process/settings';
+import { startBroker } from './broker';
+import { startCluster } from './cluster';
 import { serviceEnvironment } from './environment';
+import { fetchKafka } from './java';
 
 const ROOT = join(__dirname, '..');
 const DATA = join(__dirname, 'data');
@@ -27,14 +29,20 @@ const CONSUMERS = [
 const VIEW = { name: 'live_view', entrypoint: 'view/live_view', dockerfile: 'view/view.dockerfile' };
 
 // Compose gives each service the next of these, and pads the names to the longest.
-const COLOURS = [36, 33, 32, 35, 34, 96, 93];
-const NAMES = ['zookeeper', 'kafka', PRODUCER.name, ...CONSUMERS.map(({ name }) => name), VIEW.name];
+const COLOURS = [36, 33, 32, 35, 34, 96, 93, 92, 95];
+const OURS = [PRODUCER, ...CONSUMERS, VIEW].map(({ name }) => name);
+const NAMES = ['zookeeper', 'kafka', ...OURS, 'kafka-2', 'kafka-3'];
 const WIDTH = Math.max(...NAMES.map((name) => name.length));
 const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
 
+/** In the order of the brokers' ids. */
+const BROKER_PORTS = ['KAFKA_EXTERNAL_PORT', 'KAFKA_2_EXTERNAL_PORT', 'KAFKA_3_EXTERNAL_PORT'];
+
 const children = new Map<string, ChildProcess>();
-let broker: Pick<Broker, 'stop' | 'kill'> | undefined;
-let brokers: string | undefined;
+/** What ends Kafka, once it has begun to start. */
+let kafka: { stop(): Promise<void>; kill(): Promise<void> } | undefined;
+/** What our services are told over all other settings. */
+let wiring: Environment = {};
 let fetching: Promise<void> | undefined;
 const stopping = new AbortController();
 /** The exit code to come, once the end has begun. */
@@ -53,20 +61,12 @@ async function run(): Promise<void> {
   const endOnce = (code: number) => ending === undefined && void end(code);
   process.on('SIGHUP', () => endOnce(129));
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => endOnce(1));
-  const { view } = options(process.argv.slice(2));
-  const port = externalPort();
+  const { view, cluster } = options(process.argv.slice(2));
+  const ports = BROKER_PORTS.slice(0, cluster ? 3 : 1).map(externalPort);
   claim();
-  fetching = fetchKafka('kafka-3', stopping.signal);
+  fetching = fetchKafka(cluster ? 'kafka-4' : 'kafka-3', stopping.signal);
   await fetching;
-  ({ brokers } = await startBroker({
-    dataDir: DATA,
-    port,
-    restartOnFailure: true,
-    onLine: show,
-    onLaunch: (ends) => {
-      broker = ends;
-    },
-  }));
+  wiring = await (cluster ? startThree(ports) : startOne(ports[0]));
   if (ending !== undefined) return;
   if (view) start(VIEW);
   await startProducer();
@@ -75,10 +75,31 @@ async function run(): Promise<void> {
 }
 
 /** @throws Error of one line where an argument is none of ours */
-function options(args: string[]): { view: boolean } {
-  const [foreign] = args.filter((argument) => argument !== '--view');
+function options(args: string[]): { view: boolean; cluster: boolean } {
+  const [foreign] = args.filter((argument) => !['--view', '--cluster'].includes(argument));
   if (foreign) throw new Error(`${foreign} is an argument for Docker Compose: without Docker, leave it out`);
-  return { view: args.includes('--view') };
+  return { view: args.includes('--view'), cluster: args.includes('--cluster') };
+}
+
+const KEPT = {
+  restartOnFailure: true,
+  onLine: show,
+  onLaunch: (ends: typeof kafka) => {
+    kafka = ends;
+  },
+};
+
+/** One broker, with ZooKeeper; gives what our services are to know of it. */
+async function startOne(port?: number): Promise<Environment> {
+  const { brokers } = await startBroker({ ...KEPT, dataDir: DATA, port });
+  return { KAFKA_BROKERS: brokers };
+}
+
+/** Three brokers; gives what our services are to know of them. */
+async function startThree(ports: (number | undefined)[]): Promise<Environment> {
+  const { brokers } = await startCluster({ ...KEPT, dataDir: join(DATA, 'cluster'), ports });
+  // As docker-compose.cluster.yml: over the Dockerfiles' 1, not over the shell's or .env's.
+  return { KAFKA_BROKERS: brokers, TOPIC_PARTITIONS: readEnvironment().TOPIC_PARTITIONS ?? '6' };
 }
 
 /** Resolves once there is a history. */
@@ -99,7 +120,7 @@ function start(
 ): ChildProcess {
   const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', `${entrypoint}.ts`], {
     cwd: ROOT,
-    env: serviceEnvironment(join(ROOT, dockerfile ?? `${entrypoint}.dockerfile`), { KAFKA_BROKERS: brokers }),
+    env: serviceEnvironment(join(ROOT, dockerfile ?? `${entrypoint}.dockerfile`), wiring),
     stdio: ['ignore', 'pipe', 'pipe'],
     // A process group of its own: a terminal's Ctrl-C reaches only us, and each service gets one signal.
     detached: true,
@@ -123,7 +144,7 @@ async function end(code: number, reason?: string): Promise<void> {
   if (reason) console.error(reason);
   if (ending !== undefined) {
     for (const child of children.values()) child.kill('SIGKILL');
-    await broker?.kill();
+    await kafka?.kill();
     process.exit(1);
   }
   ending = code;
@@ -133,7 +154,7 @@ async function end(code: number, reason?: string): Promise<void> {
   const gone = running.map((child) => once(child, 'exit'));
   for (const child of running) child.kill('SIGTERM');
   await Promise.all(gone);
-  await broker?.stop();
+  await kafka?.stop();
   process.exit(code);
 }
 
@@ -148,14 +169,17 @@ function claim(): void {
   writeFileSync(file, `${process.pid}\n`);
 }
 
-function externalPort(): number | undefined {
-  const value = readEnvironment().KAFKA_EXTERNAL_PORT;
+/**
+ * A broker's port on this machine; undefined where the setting is not there.
+ *
+ * @throws Error of one line where it is no port
+ */
+function externalPort(setting: string): number | undefined {
+  const value = readEnvironment()[setting];
   if (value === undefined) return undefined;
   const port = /^\d+$/.test(value) ? Number(value) : 0;
   if (port < 1 || port > 65_535)
-    throw new Error(
-      `KAFKA_EXTERNAL_PORT is "${value}": a port from 1 to 65535 is needed; change it, or leave it out`,
-    );
+    throw new Error(`${setting} is "${value}": a port from 1 to 65535 is needed; change it, or leave it out`);
   return port;
 }
 

@@ -1,5 +1,5 @@
 /** Asks Kafka, round by round, and tells the models what it answers. The rounds never overlap. */
-import { rootCause } from '../lib/kafka/errors';
+import { hopeless, rootCause, says } from '../lib/kafka/errors';
 import type { ClusterReader, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
 import { OK } from '../lib/mend/reader';
 import { sleep, unlessStopped } from '../lib/process/service';
@@ -155,7 +155,7 @@ export class Poller {
       this.setSilent(undefined);
     } catch (error) {
       this.asked.clear();
-      const { message } = rootCause(error);
+      const message = hopeless(error) ?? says(rootCause(error));
       tell.length = 0;
       tell.push((model, now) => model.silent(message, now));
       this.setSilent(message);

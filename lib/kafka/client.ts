@@ -5,6 +5,8 @@ import { belongsTo, type GroupMember, type Life, type Membership, toItsGeneratio
 import type { FetchedBatch } from '../mend/records';
 import { OUTCOME, type Outcome } from '../mend/requests';
 import type { ConsumerConfig, KafkaConfig } from '../process/settings';
+import { LOGIN_AHEAD_MS } from './oauth';
+import { secured } from './security';
 import type { Trouble } from './trouble';
 
 export type { FetchedBatch, GroupMember, Life, Membership };
@@ -22,6 +24,8 @@ export function createKafka(config: KafkaConfig, trouble: Trouble, retries: numb
   return new MendedKafka({
     clientId: config.clientId,
     brokers: config.brokers,
+    ...secured(config.security),
+    reauthenticationThreshold: LOGIN_AHEAD_MS,
     connectionTimeout: 3000,
     requestTimeout: 10_000,
     retry: { initialRetryTime: 200, maxRetryTime: 2000, retries },

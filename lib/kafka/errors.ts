@@ -1,4 +1,5 @@
 /** What Kafka and kafkajs call what went wrong, and what to do about it. */
+import { isTlsRefusal } from '../mend/login';
 
 export type KafkaError = Error & { type?: string; code?: string; cause?: unknown; errors?: unknown[] };
 
@@ -10,24 +11,43 @@ export function rootCause(error: unknown): KafkaError {
 }
 
 /** Kafka's own name of the error, or the one of Node.js or kafkajs where it is none of Kafka's. */
-export function nameOf({ type, code, name }: KafkaError): string {
+export function nameOf(error: KafkaError): string {
+  const { type, code, name } = error;
+  if (isClosed(error)) return 'CONNECTION_CLOSED';
   return type ?? code ?? NAMES[name] ?? name;
+}
+
+/** What the error says, in one line and without what OpenSSL puts before its reason. */
+export function says({ message }: KafkaError): string {
+  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  return reason ?? message.replace(/^Connection error: /, '').replace(/\s+/g, ' ');
+}
+
+/** Whether the other side has closed the connection: it does so, too, where it expects another security protocol. */
+export function isClosed({ name, message }: KafkaError): boolean {
+  return (
+    name === 'KafkaJSConnectionClosedError' || /before secure TLS connection was established/.test(message)
+  );
+}
+
+/** Whether one of the two sides does not let the other in. */
+export function isAccess(error: KafkaError): boolean {
+  return isTlsRefusal(error.code) || nameOf(error) in ACCESS;
 }
 
 const NAMES: Record<string, string> = {
   KafkaJSConnectionError: 'UNREACHABLE',
-  KafkaJSConnectionClosedError: 'CONNECTION_CLOSED',
   KafkaJSRequestTimeoutError: 'NO_ANSWER',
   KafkaJSSASLAuthenticationError: 'SASL_AUTHENTICATION_FAILED',
 };
 
 /** What trying again can't mend, by its name, with the remedy. */
 const HOPELESS: Record<string, string> = {
-  TOPIC_AUTHORIZATION_FAILED: 'allow this client to use the topic',
-  GROUP_AUTHORIZATION_FAILED: 'allow this client to use the group, or set another GROUP_ID',
-  CLUSTER_AUTHORIZATION_FAILED: 'allow this client to create topics, or create the topic yourself',
-  SASL_AUTHENTICATION_FAILED: 'check the user and the password',
-  UNSUPPORTED_SASL_MECHANISM: 'use a mechanism that the broker has enabled',
+  TOPIC_AUTHORIZATION_FAILED:
+    'allow this client to use the topic (docs/real-cluster.md: which operations); one that is not there, to create it too, or create it yourself',
+  GROUP_AUTHORIZATION_FAILED: 'allow this client to use the group (Read), or set another GROUP_ID',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'allow this client to write to the topic (Write; before Kafka 2.8 IdempotentWrite on the cluster too)',
   INVALID_TOPIC_EXCEPTION: 'set another KAFKA_TOPIC',
   INCONSISTENT_GROUP_PROTOCOL: 'the group has members of another kind of client: set another GROUP_ID',
   UNSUPPORTED_VERSION: 'use a broker between Kafka 2.1 and 4.x',
@@ -36,11 +56,52 @@ const HOPELESS: Record<string, string> = {
   KafkaJSNotImplemented: 'kafkajs reads messages that are not compressed, or by gzip',
 };
 
-/** The one line to end with, where trying again can't mend the error; undefined where it can. */
-export function hopeless(error: unknown): string | undefined {
+const LOGIN = 'check the user and the password, or the token (KAFKA_SASL_…)';
+const PROTOCOL = 'let KAFKA_SECURITY_PROTOCOL be that of this port';
+const UNTRUSTED = 'set KAFKA_SSL_CA_FILE to the certificate of who has signed that of the broker';
+const OURS = 'the broker takes our certificate for none of its clients: check KAFKA_SSL_CERT_FILE';
+const EXPIRED = 'renew the certificate of the broker, or set the clock of this machine right';
+
+/** What one side does not let the other in for, with the remedy. A service that has been in keeps on trying. */
+const ACCESS: Record<string, string> = {
+  SASL_AUTHENTICATION_FAILED: LOGIN,
+  UNSUPPORTED_SASL_MECHANISM: 'set KAFKA_SASL_MECHANISM to one that the broker has enabled',
+  ILLEGAL_SASL_STATE: `this port knows no login: ${PROTOCOL}, SSL or PLAINTEXT`,
+  OAUTHBEARER_TOKEN_REFUSED:
+    'check KAFKA_SASL_OAUTHBEARER_…: the address, the client id, its secret, the scope',
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  CERT_SIGNATURE_FAILURE: UNTRUSTED,
+  CERT_HAS_EXPIRED: EXPIRED,
+  CERT_NOT_YET_VALID: EXPIRED,
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "let KAFKA_BROKERS, and advertised.listeners of the broker, have a name that the broker's certificate is for",
+  ERR_SSL_WRONG_VERSION_NUMBER: `this port knows no TLS: ${PROTOCOL}`,
+  // Java's word where a client has none.
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE:
+    'the broker wants a certificate of its clients, and another one than ours: set KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    'the broker wants a certificate of its clients: set KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE',
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: OURS,
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: OURS,
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: OURS,
+};
+const OTHER_TLS = 'TLS with the broker fails: check KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_…';
+
+/**
+ * The one line to end with, where trying again can't mend the error; undefined where it can.
+ *
+ * @param hasWorked it has been let in before: then a password or a certificate may be renewed while it goes on
+ */
+export function hopeless(error: unknown, hasWorked = false): string | undefined {
   const cause = rootCause(error);
-  const remedy = HOPELESS[nameOf(cause)];
-  return remedy && `${nameOf(cause)}: ${cause.message}; ${remedy}`;
+  const name = nameOf(cause);
+  if (hasWorked && isAccess(cause)) return undefined;
+  const remedy = HOPELESS[name] ?? (isAccess(cause) ? remedyOf(name) : undefined);
+  return remedy && `${name}: ${says(cause)}; ${remedy}`;
 }
 
 /** What a message is refused for, whatever else the broker takes, with the remedy. */
@@ -64,12 +125,12 @@ const AGAIN = 'trying again';
 /** What keeps a service waiting and may be mended while it runs, with what to do. */
 const REMEDIES: Record<string, string> = {
   INVALID_REPLICATION_FACTOR:
-    'the topic is to have more replicas than there are brokers: start more brokers, or lower default.replication.factor of the broker',
+    'the topic is to have more replicas than there are brokers: start more brokers, lower TOPIC_REPLICAS, or without it default.replication.factor of the broker',
   INVALID_PARTITIONS: 'the broker lets no topic have so many partitions: set another TOPIC_PARTITIONS',
   POLICY_VIOLATION:
     'the cluster has a rule for new topics (create.topic.policy.class.name): create the topic as it wants it, and we go on',
   GROUP_COORDINATOR_NOT_AVAILABLE:
-    "if it stays so, the groups' own topic can't be made: offsets.topic.replication.factor of the broker must not be larger than the number of brokers",
+    "start the brokers that are down; if none is, the groups' own topic can't be made: offsets.topic.replication.factor of the broker must not be larger than the number of brokers",
   INVALID_SESSION_TIMEOUT:
     'our session time-out is 10000 ms: let group.min.session.timeout.ms and group.max.session.timeout.ms of the broker admit it',
   GROUP_MAX_SIZE_REACHED: 'the group is full: stop another member, or raise group.max.size of the broker',
@@ -87,5 +148,5 @@ const REMEDIES: Record<string, string> = {
 
 /** What to do about an error that is tried again, or that it is. */
 export function remedyOf(name: string): string {
-  return REMEDIES[name] ?? HOPELESS[name] ?? AGAIN;
+  return REMEDIES[name] ?? HOPELESS[name] ?? ACCESS[name] ?? (isTlsRefusal(name) ? OTHER_TLS : AGAIN);
 }

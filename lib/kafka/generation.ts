@@ -43,7 +43,7 @@ export class Generation implements Life {
         await this.starts.place(this.membership);
         return;
       } catch (error) {
-        if (hopeless(error)) throw error;
+        if (hopeless(error, true)) throw error;
         // The broker is away, or the group is rebalancing: of that the next heartbeat tells.
         await sleep(RETRY_MS, this.stopping);
       }

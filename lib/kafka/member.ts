@@ -66,7 +66,7 @@ export class Member implements GroupMember {
       try {
         await Promise.race([unlessStopped(this.stopping, this.consume(consumer)), this.failure]);
       } catch (error) {
-        const line = hopeless(error);
+        const line = hopeless(error, this.assigned !== undefined);
         if (line) throw new Error(line);
         if (error instanceof HandlerFailed) throw error;
         this.generation?.end();

@@ -142,7 +142,7 @@ export class Outbox {
           this.onSent(value, partition, first + index);
         return;
       } catch (error) {
-        const line = hopeless(error);
+        const line = hopeless(error, true);
         if (line) throw new Error(line);
         const refused = refusal(error);
         if (refused) {

@@ -4,12 +4,12 @@ import { rootCause } from './errors';
 import type { Trouble } from './trouble';
 
 /**
- * Creates the topic where it is missing, with the broker's default number of replicas.
+ * Creates the topic where it is missing, with the broker's default number of replicas unless the settings have one.
  *
  * @returns its number of partitions
  */
 export async function ensureTopic(config: KafkaConfig, trouble: Trouble): Promise<number> {
-  const { topic, topicPartitions } = config;
+  const { topic, topicPartitions, topicReplicas } = config;
   try {
     // A client that may not create topics can use those that are there.
     return await countPartitions(topic, config, trouble);
@@ -19,7 +19,10 @@ export async function ensureTopic(config: KafkaConfig, trouble: Trouble): Promis
   const admin = createAdmin(config, trouble);
   try {
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic, numPartitions: topicPartitions }], waitForLeaders: true });
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: topicPartitions, replicationFactor: topicReplicas }],
+      waitForLeaders: true,
+    });
   } finally {
     await admin.disconnect();
   }

@@ -1,7 +1,7 @@
 import type { Outcome } from '../mend/requests';
 import { age } from '../message/message';
 import { print } from '../process/service';
-import { type KafkaError, nameOf, remedyOf, rootCause } from './errors';
+import { isAccess, isClosed, type KafkaError, nameOf, remedyOf, rootCause, says } from './errors';
 
 /** What keeps a service waiting for so long, in ms, is said: before that, much mends itself. */
 const PATIENCE_MS = 5000;
@@ -149,6 +149,7 @@ export class Trouble {
 
   /** Whether the error means that there is no broker to talk to; another that answers makes it something else. */
   private isAway({ broker, error, since }: Failing): boolean {
+    if (isAccess(error) || isClosed(error)) return false;
     const now = Date.now();
     const recent = (address: string) => now - (this.answered.get(address) ?? 0) < PATIENCE_MS;
     // Of several, the others may not have been asked for a while: they are, next.
@@ -162,9 +163,7 @@ export class Trouble {
 
   private lose(error: KafkaError): void {
     this.lostAt = Date.now();
-    const reason = error.message
-      .replace(/^Connection error: /, '')
-      .replace(/^Request .*/, 'no answer within 10 s');
+    const reason = says(error).replace(/^Request .*/, 'no answer within 10 s');
     this.print(`Broker lost: ${reason}; trying again until it is back`);
   }
 
@@ -178,20 +177,21 @@ export class Trouble {
   }
 
   private describe({ broker, request, error }: Failing): string {
-    const { name, message } = error;
-    const says = message.replace(/^Connection error: /, '');
+    const { name } = error;
+    const what = says(error);
+    if (isAccess(error)) return `${what}; ${remedyOf(nameOf(error))}; trying again`;
+    if (isClosed(error))
+      return `${broker} closes the connection; is it a broker's port, and KAFKA_SECURITY_PROTOCOL the one of that port? trying again`;
     if (name === 'KafkaJSConnectionError') {
-      if (this.answered.has(broker)) return `${says}; other brokers answer; trying again`;
+      if (this.answered.has(broker)) return `${what}; other brokers answer; trying again`;
       // The best-known trap of Kafka in Docker: a client asks one address, and is sent on to another.
       if (!this.bootstrap.includes(broker))
-        return `${this.bootstrap.join(', ')} was asked, and names ${broker} as the broker to talk to, which can't be reached from here (${says}); let advertised.listeners of the broker name an address that can`;
-      return `${says}; ${broker} can't be reached, others can; trying again`;
+        return `${this.bootstrap.join(', ')} was asked, and names ${broker} as the broker to talk to, which can't be reached from here (${what}); let advertised.listeners of the broker name an address that can`;
+      return `${what}; ${broker} can't be reached, others can; trying again`;
     }
-    if (name === 'KafkaJSConnectionClosedError')
-      return `${broker} closes the connection; is it a broker's port, and one without TLS? trying again`;
     if (name === 'KafkaJSRequestTimeoutError')
       return `no answer to ${request} within 10 s; ${remedyOf(nameOf(error))}`;
-    return `${says}; ${remedyOf(nameOf(error))}`;
+    return `${what}; ${remedyOf(nameOf(error))}`;
   }
 
   private checkGoingOn(): void {

@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { mendBrokers } from './brokers';
 import { mendGroup } from './group';
+import { mendLogin } from './login';
 import { mendRecords } from './records';
 import { mendRequests } from './requests';
 import { mendTimers } from './timers';
@@ -26,5 +27,6 @@ mendTimers();
 mendRequests();
 mendBrokers();
 mendGroup();
+mendLogin();
 
 export const { AssignerProtocol, Kafka } = require('kafkajs') as typeof import('kafkajs');

@@ -1,26 +1,12 @@
-/** The drills: each breaks something in the running stack, and what it returns must hold. */
+/** The drills on one broker: each breaks something in the running stack, and what it returns must hold. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { OUR_SERVICES, type Stack } from '../support/compose';
 import { received, skipped, starts } from '../support/log';
 import { until } from '../support/service';
-import { type Changes, CONSUMERS, type Consumer, demand, type Lab, type Outcome } from './lab';
-
-export interface Drill {
-  name: string;
-  /** What is done, for the table. */
-  title: string;
-  /** The most messages that may come again, over all three groups; more is a failure. */
-  repeats: number;
-  /** @param short leaves out what only repeats or waits longer */
-  run(lab: Lab, short: boolean): Promise<Outcome>;
-}
-
-/** What one member may get again after it was cut off: 100 messages one by one, or a batch of five. */
-const ONE_BY_ONE = 100;
-const BATCH = 5;
-const EVERY_CONSUMER = ONE_BY_ONE + ONE_BY_ONE + BATCH;
+import { BATCH, type Drill, EVERY_CONSUMER, fault, ONE_BY_ONE, said, saidTo } from './drill';
+import { type Changes, CONSUMERS, type Consumer, demand, type Lab } from './lab';
 
 /** A disk for Kafka's data, of so little room that it is full in no time. It lasts as long as a container has it. */
 const SMALL_DISK: Changes = {
@@ -38,39 +24,7 @@ const SMALL_DISK: Changes = {
   },
 };
 
-interface More {
-  repeats?: number;
-  settings?: Parameters<Lab['start']>[0];
-  changes?: Changes;
-  /** What is to hold once all consumers have received again. */
-  check?: (lab: Lab) => Promise<void>;
-}
-
-/** A drill that starts all, breaks something, and sees it recover. */
-function fault(
-  name: string,
-  title: string,
-  breakIt: (lab: Lab, short: boolean) => Promise<unknown>,
-  { repeats = EVERY_CONSUMER, settings, changes, check }: More = {},
-): Drill {
-  const run = async (lab: Lab, short: boolean) => {
-    await lab.start(settings, changes);
-    await breakIt(lab, short);
-    const seconds = await lab.recovery();
-    await check?.(lab);
-    const verdict = await lab.finish();
-    // The clock went on ticking all the time, and every tick is there.
-    const times = lab.records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
-    const ticks = ((times.at(-1) as number) - (times[0] as number)) / lab.interval + 1;
-    demand(times.length === ticks, `of ${ticks} ticks ${times.length} are in the topic`);
-    // What was changed in Kafka itself is not for the next drill.
-    if (changes) await lab.reset();
-    return { ...verdict, seconds };
-  };
-  return { name, title, repeats, run };
-}
-
-export const drills: Drill[] = [
+export const onOneBroker: Drill[] = [
   fault('kafka-restarted', 'Kafka restarted', (lab) => lab.compose('restart', 'kafka')),
 
   fault('kafka-killed', 'Kafka killed; it comes back by itself', (lab) => lab.killJava('kafka')),
@@ -158,10 +112,9 @@ export const drills: Drill[] = [
     'The producer and a consumer cut off the network for 20 s',
     async (lab) => {
       const cut = ['kafka-producer', CONSUMERS[randomInt(CONSUMERS.length)] as Consumer];
-      for (const service of cut) await lab.docker(`network disconnect ${lab.network}`, service);
+      await lab.cutOff(...cut);
       await sleep(20_000);
-      for (const service of cut)
-        await lab.docker(`network connect --alias ${service} ${lab.network}`, service);
+      await lab.plugIn(...cut);
     },
     { repeats: ONE_BY_ONE },
   ),
@@ -169,6 +122,7 @@ export const drills: Drill[] = [
   {
     name: 'odd-values',
     title: '1,008 odd values between the good ones',
+    brokers: 1,
     repeats: 0,
     async run(lab) {
       await lab.start();
@@ -188,6 +142,7 @@ export const drills: Drill[] = [
   {
     name: 'stopped-in-start',
     title: 'Ctrl-C at a random moment of the start, twice',
+    brokers: 1,
     repeats: 0,
     async run(lab, short) {
       for (let round = 0; round < (short ? 1 : 2); round++) {
@@ -208,6 +163,7 @@ export const drills: Drill[] = [
   {
     name: 'members-come-and-go',
     title: '500 messages a second, 4 partitions; members join and leave at random',
+    brokers: 1,
     // Each coming and going makes the members that stay join anew: the bound is of their number, and checked below.
     repeats: Number.POSITIVE_INFINITY,
     async run(lab, short) {
@@ -237,6 +193,7 @@ export const drills: Drill[] = [
   {
     name: 'slow-handler',
     title: 'A handler of 12 s, slower than the session time-out and the batch wait',
+    brokers: 1,
     // What was in the handlers' hands when the stop did not wait for them, and what they did in the second before.
     repeats: 2 + 2 + BATCH,
     async run(lab) {
@@ -269,6 +226,7 @@ export const drills: Drill[] = [
   {
     name: 'topic-deleted',
     title: 'The topic deleted under running services; they make it anew',
+    brokers: 1,
     repeats: 0,
     async run(lab) {
       await lab.start();
@@ -285,6 +243,7 @@ export const drills: Drill[] = [
   {
     name: 'buffer-full',
     title: "The producer's buffer of 20 messages filled while Kafka is away",
+    brokers: 1,
     repeats: EVERY_CONSUMER,
     async run(lab) {
       await lab.start({ 'kafka-producer': { BUFFER_SIZE: 20 } });
@@ -307,17 +266,6 @@ export const drills: Drill[] = [
 
 /** What a change of members may repeat: for each of the three groups' members, at most three, what it has in hand. */
 const EVERY_MEMBER = 3 * (ONE_BY_ONE + ONE_BY_ONE + 50);
-
-/** How many lines of the service are of that kind. */
-async function said(lab: Lab, service: string, kind: RegExp): Promise<number> {
-  return (await lab.group(service)).flat().filter((line) => kind.test(line)).length;
-}
-
-/** Waits until each of our services has said something of that kind. */
-async function saidTo(lab: Lab, kind: RegExp): Promise<void> {
-  for (const service of OUR_SERVICES)
-    await until(`${kind} of ${service}`, async () => (await said(lab, service, kind)) > 0);
-}
 
 async function allHaveResumed(lab: Lab): Promise<void> {
   for (const consumer of CONSUMERS) {

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { buildAndRun, copyProject, OUR_SERVICES, type Stack } from '../support/compose';
 import { sent } from '../support/log';
 import { until } from '../support/service';
+import { type Brokers, SIZES, STACKS } from './brokers';
 import { type Group, handled, judge, type TopicRecord, topicRecords, type Verdict } from './judge';
 
 export const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
@@ -22,6 +23,8 @@ const FREQUENT = /^(Sent|Received|Skipped): /;
 const FLOOD = 60;
 
 const SEND_INTERVAL_MS = 100;
+/** What a lab says to Compose; by this name Compose itself finds it beside docker-compose.yml. */
+const OVERRIDE = 'docker-compose.override.yml';
 /** How long Kafka's tools wait for its answers: labs side by side have a machine that is busy. */
 const PATIENCE_MS = '60000';
 
@@ -29,13 +32,16 @@ export async function docker(
   args: readonly string[],
   settings: Record<string, string> = {},
 ): Promise<string> {
+  return (await streams(args, settings)).stdout;
+}
+
+function streams(args: readonly string[], settings: Record<string, string> = {}) {
   const env = { ...process.env, ...settings };
-  const { stdout } = await promisify(execFile)('docker', args, { env, maxBuffer: 2 ** 30 });
-  return stdout;
+  return promisify(execFile)('docker', args, { env, maxBuffer: 2 ** 30 });
 }
 
 /** What our services are told, by service; `all` is for each of them. */
-type AllSettings = Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>>;
+export type AllSettings = Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>>;
 
 /** What else is said to Compose: services, as far as they differ from docker-compose.yml, and volumes. */
 export interface Changes {
@@ -45,7 +51,10 @@ export interface Changes {
 
 export class Lab {
   readonly folder = copyProject();
+  /** On so many it stands now. */
+  size: Brokers = SIZES[0];
   topic = '';
+  partitions = 1;
   interval = SEND_INTERVAL_MS;
   /** All that was in the topic when the drill was finished. */
   records: TopicRecord[] = [];
@@ -56,16 +65,31 @@ export class Lab {
   private readonly project: string;
   private readonly settings: Record<string, string>;
 
-  /** @param number from 1: labs of other numbers run at the same time, each a Compose project with a port of its own */
+  /** @param number from 1: labs of other numbers run at the same time, each a Compose project with ports of its own */
   constructor(readonly number: number) {
     this.project = `kafka-consumers-demo-lab-${number}`;
-    this.settings = { COMPOSE_PROJECT_NAME: this.project, KAFKA_EXTERNAL_PORT: String(19_100 + number) };
+    const ports = STACKS[3].brokers.map((broker, index) => [
+      `${broker.toUpperCase().replace('-', '_')}_EXTERNAL_PORT`,
+      String(19_100 + 10 * number + index),
+    ]);
+    this.settings = { COMPOSE_PROJECT_NAME: this.project, ...Object.fromEntries(ports) };
     this.configure();
   }
 
   async close(): Promise<void> {
     await this.reset();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The services that are brokers, in the order of their ids from 1. */
+  get brokers(): string[] {
+    return STACKS[this.size].brokers;
+  }
+
+  brokerOf(id: number | undefined): string {
+    const broker = this.brokers[Number(id) - 1];
+    demand(broker !== undefined, `no broker has the id ${id}`);
+    return broker as string;
   }
 
   /** Where a program on this machine reaches Kafka. */
@@ -77,12 +101,20 @@ export class Lab {
     return `${this.project}_default`;
   }
 
+  groupOf(service: string): string {
+    return `${this.topic}-${service}`;
+  }
+
   container(service: string): string {
     return `${this.project}-${service}`;
   }
 
   compose(...args: string[]): Promise<string> {
-    return docker(['compose', '--project-directory', this.folder, ...args], this.settings);
+    const files = [...STACKS[this.size].files, OVERRIDE].flatMap((file) => [
+      '--file',
+      join(this.folder, file),
+    ]);
+    return docker(['compose', '--project-directory', this.folder, ...files, ...args], this.settings);
   }
 
   /** Runs a docker command on the containers of the services. */
@@ -111,6 +143,7 @@ export class Lab {
   /** Writes what the next `up` makes of our services; the topic and the groups stay. */
   configure(settings: AllSettings = {}, { services = {}, volumes = {} }: Partial<Changes> = {}): void {
     this.interval = Number(settings['kafka-producer']?.SEND_INTERVAL_MS ?? SEND_INTERVAL_MS);
+    this.partitions = Number(settings.all?.TOPIC_PARTITIONS ?? 1);
     const ours = OUR_SERVICES.map((service) => [
       service,
       {
@@ -120,40 +153,45 @@ export class Lab {
           KAFKA_TOPIC: this.topic,
           SEND_INTERVAL_MS: SEND_INTERVAL_MS,
           BATCH_WAIT_MS: 1000,
-          GROUP_ID: `${this.topic}-${service}`,
+          GROUP_ID: this.groupOf(service),
           ...settings.all,
           ...settings[service],
         },
       },
     ]);
-    const all: Changes['services'] = { zookeeper: {}, kafka: {}, ...Object.fromEntries(ours), ...services };
+    const { brokers, others } = STACKS[this.size];
+    const theirs = [...others, ...brokers].map((service) => [service, {}]);
+    const all: Changes['services'] = { ...Object.fromEntries([...theirs, ...ours]), ...services };
     for (const [service, text] of Object.entries(all))
       all[service] = { container_name: this.container(service), ...text };
-    // JSON is YAML; Compose reads this file, by its name, beside docker-compose.yml.
-    writeFileSync(
-      join(this.folder, 'docker-compose.override.yml'),
-      JSON.stringify({ services: all, volumes }),
-    );
+    // JSON is YAML.
+    writeFileSync(join(this.folder, OVERRIDE), JSON.stringify({ services: all, volumes }));
   }
 
   /** The lines of a service, in all its containers since the drill's start: of each member of its group. */
   async group(service: string): Promise<Group> {
-    const names = [service, ...[...this.extra].filter(([, kind]) => kind === service).map(([name]) => name)];
-    const present = await Promise.all(names.map((name) => this.lines(name)));
+    const present = await Promise.all(this.members(service).map((name) => this.lines(name)));
     return [...(this.past.get(service) ?? []), ...present];
+  }
+
+  private members(service: string): string[] {
+    return [service, ...[...this.extra].filter(([, kind]) => kind === service).map(([name]) => name)];
   }
 
   groups(): Promise<Group[]> {
     return Promise.all(CONSUMERS.map((service) => this.group(service)));
   }
 
+  /** What its container has printed, and then what it has complained of. */
   async lines(service: string): Promise<string[]> {
-    return (await this.docker('logs', service)).split('\n').slice(0, -1);
+    const { stdout, stderr } = await streams(['logs', this.container(service)]);
+    return [stdout, stderr].flatMap((text) => text.split('\n').slice(0, -1));
   }
 
   /** Keeps the lines of a container that is about to be removed. */
   async keep(name: string, service = name): Promise<void> {
-    this.past.set(service, [...(this.past.get(service) ?? []), await this.lines(name)]);
+    const lines = await this.lines(name);
+    this.past.set(service, [...(this.past.get(service) ?? []), lines]);
   }
 
   /** One more member for the group of a consumer. */
@@ -176,6 +214,29 @@ export class Lab {
 
   async exitCode(service: string): Promise<number> {
     return Number(await this.docker('inspect --format {{.State.ExitCode}}', service));
+  }
+
+  /** Ends all in the containers by SIGKILL, for the restart policy not to act on: they stay away until started. */
+  async kill(...services: string[]): Promise<void> {
+    await this.docker('kill', ...services);
+  }
+
+  /** Waits until the health checks of the services say so. */
+  async healthy(...services: string[]): Promise<void> {
+    for (const service of services)
+      await until(`${service} healthy`, async () =>
+        (await this.docker('inspect --format {{.State.Health.Status}}', service)).startsWith('healthy'),
+      );
+  }
+
+  /** Cuts them off the network. */
+  async cutOff(...services: string[]): Promise<void> {
+    for (const service of services) await this.docker(`network disconnect ${this.network}`, service);
+  }
+
+  async plugIn(...services: string[]): Promise<void> {
+    for (const service of services)
+      await this.docker(`network connect --alias ${service} ${this.network}`, service);
   }
 
   /** Does what ends the service from inside, which its restart policy acts on, and waits until it is restarted. */
@@ -202,13 +263,35 @@ export class Lab {
     await this.exec(service, 'node', '-e', script);
   }
 
-  /** Seconds from now until every consumer has received a message that was sent from now on. */
-  async recovery(): Promise<number> {
-    const start = performance.now();
+  /**
+   * Seconds until every consumer has received, of each partition, a message that was sent from now on: by the times
+   * that Docker has noted of their lines.
+   *
+   * @param since when the seconds begin, in ms since 1970
+   */
+  async recovery(since = Date.now()): Promise<number> {
     const before = (await this.sent()).length;
-    const place = await until('a message sent', async () => (await this.sent())[before]);
-    await this.allHave([`${place.partition}:${place.offset}`]);
-    return (performance.now() - start) / 1000;
+    const places = await until('a message sent to each partition', async () => {
+      const later = (await this.sent()).slice(before).reverse();
+      const first = new Map(later.map(({ partition, offset }) => [partition, `${partition}:${offset}`]));
+      return first.size === this.partitions && [...first.values()];
+    });
+    await this.allHave(places);
+    const times = await Promise.all(CONSUMERS.map((service) => this.firstHandled(service, places)));
+    return Math.max(0, ...times.flat().map((time) => time - since)) / 1000;
+  }
+
+  /** When each of these records was handled first, in ms since 1970. */
+  private async firstHandled(service: string, places: readonly string[]): Promise<number[]> {
+    const first = new Map<string, number>();
+    for (const name of this.members(service))
+      for (const line of (await this.docker('logs --timestamps', name)).split('\n')) {
+        const [stamp, text] = [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)];
+        const time = Date.parse(stamp);
+        for (const place of handled([[text]]).flat())
+          first.set(place, Math.min(time, first.get(place) ?? time));
+      }
+    return places.map((place) => first.get(place) as number);
   }
 
   async sent() {
@@ -284,7 +367,7 @@ export class Lab {
       const rows = table
         .split('\n')
         .map((line) => line.trim().split(/ +/))
-        .filter(([group, topic]) => group === `${this.topic}-${service}` && topic === this.topic);
+        .filter(([group, topic]) => group === this.groupOf(service) && topic === this.topic);
       demand(rows.length > 0, `the group of ${service} has committed nothing`);
       for (const [, , partition, , , lag, member] of rows) {
         demand(lag === '0', `the group of ${service} has a lag of ${lag} in partition ${partition}`);
@@ -293,9 +376,13 @@ export class Lab {
     }
   }
 
-  /** Runs one of Kafka's own tools. */
-  kafka(tool: string, ...args: string[]): Promise<string> {
-    return this.exec('kafka', tool, '--bootstrap-server', 'kafka:29092', ...args);
+  /** Runs one of Kafka's own tools, in a broker that runs. */
+  async kafka(name: string, ...args: string[]): Promise<string> {
+    const { brokers, tool } = STACKS[this.size];
+    const running = (await this.compose('ps', '--services', '--status', 'running')).split('\n');
+    const broker = brokers.find((one) => running.includes(one)) ?? (brokers[0] as string);
+    const bootstrap = brokers.map((one) => `${one}:29092`).join(',');
+    return this.exec(broker, tool(name), '--bootstrap-server', bootstrap, ...args);
   }
 
   /** Writes what all containers have printed to a file: of those that are gone, too. */
@@ -310,14 +397,29 @@ export class Lab {
     writeFileSync(file, `${[...gone, ...members].flat().join('\n')}\n${present}`);
   }
 
+  /** What its next drill needs: with another number of brokers than now, it starts over. */
+  async standOn(size: Brokers): Promise<void> {
+    if (size === this.size) return;
+    await this.reset();
+    this.size = size;
+    this.configure();
+  }
+
   /** Leaves nothing of the lab behind: its next drill starts on an empty Kafka. */
   async reset(): Promise<void> {
     for (const name of this.extra.keys()) await this.docker('rm --force --volumes', name);
     this.extra.clear();
     await this.compose('down', '--timeout', '5', '--volumes', '--remove-orphans');
-    // And what a drill had put something else in the place of: Compose takes away only what is in use.
+    // And what a drill had put something else in the place of, or had with other brokers: Compose takes away only what
+    // it is told of.
+    const { size } = this;
+    for (const one of SIZES) {
+      this.size = one;
+      this.configure();
+      await this.compose('down', '--volumes', '--remove-orphans');
+    }
+    this.size = size;
     this.configure();
-    await this.compose('down', '--volumes');
   }
 }
 

@@ -1,20 +1,26 @@
 /**
  * `npm run drills`: breaks running Compose stacks in every way that the docs name, and counts the messages.
  *
- *     npm run drills -- [NAME ...] [--runs N] [--labs N] [--short]
+ *     npm run drills -- [NAME ...] [--brokers 1|3] [--runs N] [--labs N] [--short]
  *
- * Each lab is a stack of its own; they take the drills in turn. It ends with a table; all the drills in their full
- * form write it to docs/drills.md, and its sums to the README.
+ * Each lab is a stack of its own; they take the drills in turn. It ends with a table; all the drills of one number of
+ * brokers, in their full form, write it to docs/drills.md, and the sums there to the README.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Drill, drills } from './drills';
+import { type Brokers, SIZES } from './brokers';
+import { onThreeBrokers } from './cluster';
+import type { Drill } from './drill';
+import { onOneBroker } from './drills';
 import { demand, Lab, type Outcome } from './lab';
+import { type Outcomes, table, withSums, withTable } from './table';
+
+const drills = [...onOneBroker, ...onThreeBrokers];
 
 const ROOT = join(__dirname, '..', '..');
-const TABLE = join(ROOT, 'docs', 'drills.md');
+const PAGE = join(ROOT, 'docs', 'drills.md');
 const README = join(ROOT, 'README.md');
 const LOGS = join(tmpdir(), 'kafka-consumers-demo-drills');
 
@@ -22,6 +28,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      brokers: { type: 'string' },
       runs: { type: 'string', default: '1' },
       labs: { type: 'string', default: String(Math.min(cpus().length, 4)) },
       short: { type: 'boolean', default: false },
@@ -32,12 +39,18 @@ async function main(): Promise<void> {
       /^[1-9]\d*$/.test(values[option]),
       `--${option} is ${values[option]}: a whole number from 1 is needed`,
     );
-  const { short } = values;
+  const { brokers, short } = values;
+  demand(
+    brokers === undefined || SIZES.map(String).includes(brokers),
+    `--brokers is ${brokers}: ${SIZES.join(' or ')} is needed`,
+  );
   const runs = Number(values.runs);
   const names = drills.map(({ name }) => name);
   const unknown = positionals.find((name) => !names.includes(name));
   demand(unknown === undefined, `${unknown} is no drill: choose of ${names.join(', ')}`);
-  const chosen = drills.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const chosen = drills
+    .filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+    .filter((drill) => brokers === undefined || drill.brokers === Number(brokers));
 
   const outcomes = new Map<Drill, Outcome[]>(chosen.map((drill) => [drill, []]));
   const due = Array.from({ length: runs }, (_, index) =>
@@ -54,9 +67,14 @@ async function main(): Promise<void> {
   });
   let failures = 0;
 
+  // With other brokers a lab starts over: it goes on with those that it has for as long as it can.
+  const take = (lab: Lab) => {
+    const index = due.findIndex(({ drill }) => drill.brokers === lab.size);
+    return due.splice(Math.max(0, index), 1)[0];
+  };
   const work = async (lab: Lab) => {
     await lab.reset();
-    for (let next = due.shift(); next !== undefined; next = due.shift()) {
+    for (let next = take(lab); next !== undefined; next = take(lab)) {
       const { drill, run } = next;
       const start = performance.now();
       const report = (what: string) => {
@@ -64,6 +82,7 @@ async function main(): Promise<void> {
         console.log(`${drill.name} (run ${run} of ${runs}): ${what}; ${took} s`);
       };
       try {
+        await lab.standOn(drill.brokers);
         const outcome = await drill.run(lab, short);
         outcomes.get(drill)?.push(outcome);
         demand(outcome.repeated <= drill.repeats, `more than ${drill.repeats} repeats: ${line(outcome)}`);
@@ -89,7 +108,12 @@ async function main(): Promise<void> {
   }
   console.log(`\n${table(outcomes)}`);
   demand(failures === 0, `${failures} failed`);
-  if (chosen.length === drills.length && !short) write(outcomes, runs, labs.length);
+  if (short) return;
+  for (const size of SIZES) {
+    const all = drills.filter((drill) => drill.brokers === size);
+    if (all.every((drill) => chosen.includes(drill)))
+      write(size, new Map([...outcomes].filter(([{ brokers }]) => brokers === size)), runs, labs.length);
+  }
 }
 
 function line({ sent, lost, repeated, disordered, seconds }: Outcome): string {
@@ -97,42 +121,12 @@ function line({ sent, lost, repeated, disordered, seconds }: Outcome): string {
   return `${sent} sent, ${lost} lost, ${repeated} repeated, ${disordered} out of order${recovery}`;
 }
 
-type Count = 'sent' | 'lost' | 'repeated' | 'disordered';
-
-function sum(outcomes: readonly Outcome[], count: Count): string {
-  return outcomes.reduce((total, outcome) => total + outcome[count], 0).toLocaleString('en');
-}
-
-/** In Markdown: the sums over all runs, and of the seconds the median and the highest. */
-function table(outcomes: Map<Drill, Outcome[]>): string {
-  const rows = [...outcomes].map(([{ name, title }, all]) => {
-    const seconds = all.flatMap((outcome) => outcome.seconds ?? []).sort((a, b) => a - b);
-    const median = seconds[Math.floor(seconds.length / 2)];
-    const recovery = median === undefined ? '–' : `${median.toFixed(1)} (${seconds.at(-1)?.toFixed(1)})`;
-    const counts = (['sent', 'lost', 'repeated', 'disordered'] as const).map((count) => sum(all, count));
-    return `| ${title} (\`${name}\`) | ${all.length} | ${counts.join(' | ')} | ${recovery} |`;
-  });
-  return [
-    '| drill | runs | messages sent | lost | repeated | out of order | seconds to recover: median (highest) |',
-    '|---|---|---|---|---|---|---|',
-    ...rows,
-  ].join('\n');
-}
-
-function write(outcomes: Map<Drill, Outcome[]>, runs: number, labs: number): void {
-  const command = `npm run drills -- --runs ${runs} --labs ${labs}`;
+function write(brokers: Brokers, outcomes: Outcomes, runs: number, labs: number): void {
+  const command = `npm run drills -- --brokers ${brokers} --runs ${runs} --labs ${labs}`;
   const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB`;
   const made = `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}, on a machine of ${machine}.`;
-  writeFileSync(TABLE, `# The drills\n\n${table(outcomes)}\n\n${made}\n`);
-  const all = [...outcomes.values()].flat();
-  const sums = `${sum(all, 'sent')} messages sent, ${sum(all, 'lost')} lost, ${sum(all, 'disordered')} out of order`;
-  const marked = /(<!-- drills -->\n).*(<!-- end of drills -->)/s;
-  const said = `${outcomes.size} drills, ${runs} times each: ${sums} ([docs/drills.md](docs/drills.md)).\n`;
-  const readme = readFileSync(README, 'utf8');
-  writeFileSync(
-    README,
-    readme.replace(marked, (_, begin, end) => `${begin}${said}${end}`),
-  );
+  writeFileSync(PAGE, withTable(readFileSync(PAGE, 'utf8'), brokers, outcomes, made));
+  writeFileSync(README, withSums(readFileSync(README, 'utf8'), readFileSync(PAGE, 'utf8')));
 }
 
 main().catch((error) => {

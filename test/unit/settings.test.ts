@@ -31,6 +31,7 @@ test('a group without a name gets the service name and a random one, each time a
 test('each number is taken up to the ends of its range, and not beyond', () => {
   for (const [name, min, max] of [
     ['TOPIC_PARTITIONS', 1, 1000],
+    ['TOPIC_REPLICAS', 1, 32767],
     ['SEND_INTERVAL_MS', 1, 2147483647],
     ['BUFFER_SIZE', 1, 1000000],
     ['BATCH_SIZE', 1, 10000],

@@ -1,0 +1,98 @@
+/** What the drills have in common: what one is, and how one goes that breaks something and sees it recover. */
+import { OUR_SERVICES } from '../support/compose';
+import { until } from '../support/service';
+import type { Brokers } from './brokers';
+import { type AllSettings, type Changes, demand, type Lab, type Outcome } from './lab';
+
+export interface Drill {
+  name: string;
+  /** What is done, for the table. */
+  title: string;
+  /** On so many. */
+  brokers: Brokers;
+  /** The most messages that may come again, over all three groups; more is a failure. */
+  repeats: number;
+  /** @param short leaves out what only repeats or waits longer */
+  run(lab: Lab, short: boolean): Promise<Outcome>;
+}
+
+/** What one member may get again after it was cut off: 100 messages one by one, or a batch of five. */
+export const ONE_BY_ONE = 100;
+export const BATCH = 5;
+export const EVERY_CONSUMER = ONE_BY_ONE + ONE_BY_ONE + BATCH;
+
+/** A fault that lasts until the messages flow again, or longer. */
+export interface Lasting {
+  /** When it began, in ms since 1970. */
+  since: number;
+  /** Puts it right. */
+  end(): Promise<unknown>;
+}
+
+interface More {
+  brokers?: Brokers;
+  repeats?: number;
+  settings?: AllSettings;
+  changes?: Changes;
+  /** What is to hold once all consumers have received again. */
+  check?: (lab: Lab) => Promise<void>;
+}
+
+/** A drill that starts all, breaks something, puts it right, and sees it recover from then on. */
+export function fault(
+  name: string,
+  title: string,
+  breakIt: (lab: Lab, short: boolean) => Promise<unknown>,
+  more?: More,
+): Drill {
+  return lastingFault(
+    name,
+    title,
+    async (lab, short) => {
+      await breakIt(lab, short);
+      return { since: Date.now(), end: async () => undefined };
+    },
+    more,
+  );
+}
+
+/** As `fault`, but it recovers while something is broken still, and the seconds are from when that began. */
+export function lastingFault(
+  name: string,
+  title: string,
+  begin: (lab: Lab, short: boolean) => Promise<Lasting>,
+  { brokers = 1, repeats = EVERY_CONSUMER, settings, changes, check }: More = {},
+): Drill {
+  const run = async (lab: Lab, short: boolean) => {
+    await lab.start(settings, changes);
+    const { since, end } = await begin(lab, short);
+    const seconds = await lab.recovery(since);
+    await end();
+    await check?.(lab);
+    const verdict = await finishWithEveryTick(lab);
+    // What was changed in Kafka itself is not for the next drill.
+    if (changes) await lab.reset();
+    return { ...verdict, seconds };
+  };
+  return { name, title, brokers, repeats, run };
+}
+
+/** As `lab.finish`; the clock went on ticking all the time, and every tick is there, once. */
+export async function finishWithEveryTick(lab: Lab): Promise<Outcome> {
+  const verdict = await lab.finish();
+  const times = lab.records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
+  const ticks = ((times.at(-1) as number) - (times[0] as number)) / lab.interval + 1;
+  demand(times.length === ticks, `of ${ticks} ticks ${times.length} are in the topic`);
+  return verdict;
+}
+
+/** How many lines of the service are of that kind. */
+export async function said(lab: Lab, service: string, kind: RegExp): Promise<number> {
+  return (await lab.group(service)).flat().filter((line) => kind.test(line)).length;
+}
+
+/** Waits until each of our services has said something of that kind. */
+export async function saidTo(lab: Lab, kind: RegExp): Promise<void> {
+  for (const service of OUR_SERVICES)
+    await until(`${kind} of ${service}`, async () => (await said(lab, service, kind)) > 0);
+}

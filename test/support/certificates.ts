@@ -1,0 +1,74 @@
+/** Certificates as people make them: by the command openssl. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** Files in PEM. */
+export interface Certificate {
+  cert: string;
+  /** In PKCS 8, as Kafka wants it. */
+  key: string;
+}
+
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+
+/** Signs certificates; its own is what others are to trust. */
+export class Authority {
+  /** Its certificate. */
+  readonly cert: string;
+
+  /** @param folder for all files; made where missing */
+  constructor(private readonly folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.cert = join(folder, 'authority.pem');
+    const subject = ['-subj', `/CN=${basename(folder)}`];
+    openssl('req', '-x509', ...NEW_KEY, '-keyout', this.keyOf('authority'), '-out', this.cert, ...subject);
+  }
+
+  /** A certificate of that name, valid for `localhost`, as a server's and as a client's; for some days unless expired. */
+  sign(name: string, { isExpired = false, host = 'localhost' } = {}): Certificate {
+    const certificate = { cert: join(this.folder, `${name}.pem`), key: this.keyOf(name) };
+    const request = join(this.folder, `${name}.csr`);
+    openssl('req', '-new', ...NEW_KEY, '-keyout', certificate.key, '-out', request, '-subj', `/CN=${name}`);
+    const extensions = join(this.folder, `${name}.cnf`);
+    writeFileSync(extensions, `subjectAltName=DNS:${host}\n`);
+    const signed = ['-CA', this.cert, '-CAkey', this.keyOf('authority'), '-CAcreateserial'];
+    // Valid up to so many days from now.
+    const days = ['-days', isExpired ? '-1' : '2'];
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      request,
+      '-out',
+      certificate.cert,
+      ...signed,
+      ...days,
+      '-extfile',
+      extensions,
+    );
+    return certificate;
+  }
+
+  /** The same key, behind a password. */
+  lock({ key }: Certificate, password: string): string {
+    const locked = `${key}.locked`;
+    openssl('pkcs8', '-topk8', '-in', key, '-out', locked, '-passout', `pass:${password}`);
+    return locked;
+  }
+
+  /** The file of a broker's key store: key and certificate. */
+  keyStore({ cert, key }: Certificate): string {
+    const path = `${cert}.store`;
+    writeFileSync(path, [key, cert, this.cert].map((file) => readFileSync(file, 'utf8')).join(''));
+    return path;
+  }
+
+  private keyOf(name: string): string {
+    return join(this.folder, `${name}.key`);
+  }
+}
+
+function openssl(...args: string[]): void {
+  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
