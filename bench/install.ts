@@ -23,11 +23,15 @@ export const compiled = (entrypoint: string): string[] => [
   join(ROOT, 'dist', `${entrypoint}.js`),
 ];
 
-/** Compiles this project, and gives it with all peers that could be installed; why others could not is told the lab. */
-export function installClients(lab: Lab): Client[] {
+/**
+ * Compiles this project, and gives it with all peers that could be installed; why others could not is told the lab.
+ *
+ * @param withPeers not where only this project is measured
+ */
+export function installClients(lab: Lab, withPeers: boolean): Client[] {
   run('npm', ['ci', '--loglevel=error'], __dirname);
   run('npx', ['tsc'], ROOT);
-  return [ours, platformatic, kafkaPython, confluent, kcat].flatMap((install) => {
+  return (withPeers ? [ours, platformatic, kafkaPython, confluent, kcat] : [ours]).flatMap((install) => {
     try {
       return [install()];
     } catch (error) {

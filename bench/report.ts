@@ -61,15 +61,34 @@ commit nothing: what the broker can give.`,
       }),
     ),
     '## The live view',
-    `1,000 messages a second on 12 partitions, 20 groups, the page open in a headless browser; MB of the server's process
-and of the page's heap.`,
+    "Its server beside the demo, and a page in a headless browser: each message's way is from the producer's tick to its cell.",
     table(
-      ['minutes', 'frames a second', 'MB of', 'at first', 'at a tenth', 'at half', 'at the end', 'highest'],
-      view?.rows.flatMap(({ minutes, frames, server, page }) =>
+      ['% of a core, nobody watching', 'with a page', 'ms to the cell, p50', 'p99'],
+      view?.rows.map(({ unwatched, watched, shownAfter: { p50, p99 } }) => [
+        number(unwatched, 2),
+        number(watched, 1),
+        count(p50),
+        count(p99),
+      ]),
+    ),
+    `1,000 messages a second on 12 partitions, 20 groups, for ten minutes; MB of the server's process, in the heap of its
+container, and of the page's heap.`,
+    table(
+      [
+        'frames a second',
+        'server, % of a core',
+        'MB of',
+        'at first',
+        'at a tenth',
+        'at half',
+        'at the end',
+        'highest',
+      ],
+      view?.rows.flatMap(({ frames, busy, server, page }) =>
         [['the server', server] as const, ['the page', page] as const].map(([what, memory]) => {
           const at = (part: number) => memory[Math.round(part * (memory.length - 1))] as number;
           const samples = [at(0), at(0.1), at(0.5), at(1), Math.max(...memory)];
-          return [count(minutes), show(frames, 0), what, ...samples.map((mb) => number(mb, 1))];
+          return [show(frames, 0), show(busy, 0), what, ...samples.map((mb) => number(mb, 1))];
         }),
       ),
     ),
@@ -112,7 +131,7 @@ function throughputTable(rows: readonly Throughput[] = []): string {
   );
 }
 
-function headlines({ throughput, latency, start, cost, history }: Results): string {
+function headlines({ throughput, latency, start, cost, history, view }: Results): string {
   const answers: string[][] = [];
   for (const { client, rate, p50, p99 } of latency?.rows ?? [])
     if (client === US)
@@ -132,6 +151,13 @@ function headlines({ throughput, latency, start, cost, history }: Results): stri
     answers.push([
       `${count(messages)} messages replayed by \`${service}\``,
       `${count(seconds)} s, in at most ${count(Math.max(...memory))} MB`,
+    ]);
+  for (const { unwatched, shownAfter, frames, server } of view?.rows ?? [])
+    answers.push([
+      'the live view',
+      `a message is shown after p50 ${count(shownAfter.p50)} ms, p99 ${count(shownAfter.p99)} ms; ` +
+        `${number(unwatched, 2)} % of a core with nobody watching; ` +
+        `at 1,000 a second ${show(frames, 0)} frames a second, in at most ${count(Math.max(...server))} MB`,
     ]);
   const rows = throughput?.rows.filter(({ partitions }) => partitions === 1);
   return `${throughputTable(rows)}\n\n${table(['of this project', 'measured'], answers)}\n`;

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   if (chosen.length > 0)
     await inLab(rounds, values.short, async (lab) => {
       lab.progress('installing what to compare with');
-      const clients = installClients(lab);
+      const clients = installClients(lab, chosen.includes('throughput') || chosen.includes('latency'));
       const missing = lab.missing;
       for (const why of missing) lab.progress(`left out: ${why}`);
       for (const name of chosen) {

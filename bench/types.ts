@@ -52,11 +52,18 @@ export interface History {
   memory: number[];
 }
 
-/** The live view, with 1,000 messages a second to show; once, for its length. */
+/** The live view: beside the demo, and with 1,000 messages a second to show; once, for its length. */
 export interface View {
+  /** Its server beside the demo, in percent of a core: with nobody watching, and with a page. */
+  unwatched: number;
+  watched: number;
+  /** From the tick of the producer to the cell on the page, in ms. */
+  shownAfter: { p50: number; p99: number };
   minutes: number;
   /** Frames a second that the page draws. */
   frames: Figure;
+  /** The server with that much, in percent of a core. */
+  busy: Figure;
   /** The server's process, resident, and the page's heap, in MB: sampled at even distances. */
   server: number[];
   page: number[];

@@ -1,9 +1,11 @@
 /** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
 import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
 import { age, escapeControls } from '../lib/message/message';
+import type { Commit } from './commits';
 import {
   type Group,
   type Happening,
+  lagOf,
   type Member,
   Memory,
   type Message,
@@ -15,8 +17,12 @@ import {
 /** What a consumer of the demo puts behind its name, where it has no GROUP_ID; of a whole UUID, the beginning will do. */
 const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/;
 
+/** Of several brokers, one that was named the controller so many times in a row is it. */
+const SURE = 6;
 /** How long a group or a broker that is gone is still shown, in ms. */
 const FADE_MS = 15_000;
+/** From a consumer's look for the end of the log to its commit there, in ms: what is sent meanwhile is new to it. */
+const STARTING_MS = 1000;
 /** So many happenings are kept. */
 const HAPPENINGS = 500;
 /** So many messages are kept, of all partitions together, and of each at least so many. */
@@ -35,6 +41,10 @@ interface Trail {
   rebalancingSince: number;
   /** By partition, the committed offset at which the age was last looked up. */
   aged: Map<string, number>;
+  /** By partition, its first commit; undefined where that was before we looked. */
+  firsts: Map<string, Offset['first']>;
+  /** By partition, its last commit, and how far that moved it. */
+  steps: Map<string, { to: number; step?: number }>;
 }
 
 export class Model {
@@ -68,29 +78,35 @@ export class Model {
     this.say(now, 'kafka', `Kafka does not answer: ${reason}`);
   }
 
-  /** The brokers, and the partitions of the topic. */
-  cluster({ brokers, controller, topics }: ClusterAnswer, now: number): void {
+  /**
+   * The brokers, and the partitions of the topic.
+   *
+   * @param silent brokers that are counted in and give no answer, since when
+   */
+  cluster(
+    { brokers, controller, topics }: ClusterAnswer,
+    now: number,
+    silent: ReadonlyMap<number, number> = new Map(),
+  ): void {
     this.answered(now);
     const known = { ...this.picture.brokers };
     const there = new Set(brokers.map(({ id }) => String(id)));
     for (const { id, host, port } of brokers) {
       if (known[id]?.gone) this.say(now, 'broker', `Broker ${id} is back after ${age(now - known[id].gone)}`);
       else if (!known[id] && this.hasLooked.cluster) this.say(now, 'broker', `Broker ${id} has come`);
-      known[id] = { host: escapeControls(host), port };
+      const [was, is] = [known[id]?.silent, silent.get(id)];
+      if (is !== undefined && was === undefined) this.say(now, 'broker', `Broker ${id} does not answer`);
+      if (is === undefined && was !== undefined && !known[id]?.gone)
+        this.say(now, 'broker', `Broker ${id} answers again after ${age(now - was)}`);
+      known[id] = { host: escapeControls(host), port, ...(is === undefined ? {} : { silent: is }) };
     }
     for (const [id, broker] of Object.entries(known))
       if (!there.has(id) && !broker.gone) {
         known[id] = { ...broker, gone: now };
         this.say(now, 'broker', `Broker ${id} is gone`);
       }
-    if (this.picture.controller !== undefined && controller >= 0 && this.picture.controller !== controller)
-      this.say(
-        now,
-        'broker',
-        `Broker ${controller} is the controller now; before, it was ${this.picture.controller}`,
-      );
     this.picture = { ...this.picture, brokers: known };
-    if (controller >= 0) this.picture.controller = controller;
+    this.sayController(controller, there, now);
 
     const topic = topics.find((one) => one.topic === this.picture.topic);
     if (!topic || topic.partitions.length === 0) this.topicMissing(now);
@@ -145,20 +161,13 @@ export class Model {
     }
     if (group.gone) return;
     const offsets: Group['offsets'] = {};
+    const begun: [partition: number, first: NonNullable<Offset['first']>][] = [];
     for (const [partition, offset] of Object.entries(committed ?? {})) {
       const before = group.offsets[partition];
-      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0 };
-      if (before === undefined) {
-        if (this.hasLooked.log)
-          this.say(
-            now,
-            'committed',
-            `${group.name}: its first commit of partition ${partition} is offset ${offset}`,
-            {
-              group: id,
-            },
-          );
-      } else if (offset < before.committed) {
+      const seen = this.seenCommits(id, partition, offset);
+      if (seen.first && !before?.first) begun.push([Number(partition), seen.first]);
+      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0, ...seen };
+      if (before && offset < before.committed) {
         after.again = Math.max(before.committed, before.again ?? 0);
         const count = before.committed - offset;
         this.say(
@@ -172,7 +181,57 @@ export class Model {
       if (after.again !== undefined && offset >= after.again) delete after.again;
       offsets[partition] = before && sameOffset(before, after) ? before : after;
     }
+    for (const sentence of describeFirsts(begun))
+      this.say(now, 'committed', `${group.name}: ${sentence}`, { group: id });
     this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
+  }
+
+  /**
+   * Each commit since the last call: of those, `committed` knows the last one only. To be told before it.
+   *
+   * @param isReadable whether they can be read at all; where not, the first one that is seen has to do
+   */
+  commits(commits: readonly Commit[], isReadable: boolean): void {
+    this.areCommitsReadable = isReadable;
+    for (const { group, topic, partition: id, offset, at } of commits) {
+      if (topic !== this.picture.topic) continue;
+      const { firsts, steps } = this.trail(group);
+      const partition = String(id);
+      if (!firsts.has(partition)) firsts.set(partition, this.first(partition, offset, at));
+      const before = steps.get(partition)?.to ?? this.picture.groups[group]?.offsets[partition]?.committed;
+      steps.set(partition, {
+        to: offset,
+        ...(before !== undefined && offset > before && { step: offset - before }),
+      });
+    }
+  }
+
+  private areCommitsReadable = false;
+
+  /** What is known of a partition's commits, the first one told. */
+  private seenCommits(id: string, partition: string, offset: number): Pick<Offset, 'first' | 'step'> {
+    const { firsts, steps } = this.trail(id);
+    // What was there at the first look began before.
+    if (!this.hasLooked.log) firsts.set(partition, undefined);
+    else if (!firsts.has(partition) && !this.areCommitsReadable)
+      firsts.set(partition, this.first(partition, offset));
+    const first = firsts.get(partition);
+    const step = steps.get(partition)?.step;
+    return { ...(first && { first }), ...(step && { step }) };
+  }
+
+  /** @param at when it was committed: what was sent later was not ahead of it then */
+  private first(partition: string, offset: number, at = Number.POSITIVE_INFINITY): Offset['first'] {
+    const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
+    const kept = this.messages[partition] ?? [];
+    const aheadAt = (moment: number) => {
+      const later = kept.find(({ timestamp }) => timestamp > moment);
+      return Math.max(0, Math.min(end, later?.offset ?? end) - offset);
+    };
+    const ahead = aheadAt(at);
+    if (ahead > 0 && offset <= start) return { offset, ahead, from: 'start' };
+    if (aheadAt(at - STARTING_MS) === 0) return { offset, ahead: 0, from: 'end' };
+    return { offset, ahead, from: 'between' };
   }
 
   /** What the leaders tell of the log: its ends, and the newest messages. */
@@ -227,6 +286,30 @@ export class Model {
     this.say(now, 'kafka', `Kafka answers again after ${age(now - silent.since)}`);
   }
 
+  /**
+   * Kafka without ZooKeeper names any of its brokers as the controller, another one each time
+   * (metadataCache.getControllerId of its brokers): then nothing is known of it.
+   */
+  private sayController(id: number, there: ReadonlySet<string>, now: number): void {
+    const told = this.controllerTold;
+    if (id < 0) return;
+    if (told.id !== id && there.has(String(told.id))) told.changes++;
+    told.times = told.id === id ? told.times + 1 : 1;
+    told.id = id;
+    if (told.changes > 1) {
+      const { controller, ...rest } = this.picture;
+      this.picture = rest;
+      return;
+    }
+    if (there.size > 1 && told.times < SURE) return;
+    const before = this.picture.controller;
+    if (before !== undefined && before !== id)
+      this.say(now, 'broker', `Broker ${id} is the controller now; before, it was ${before}`);
+    this.picture = { ...this.picture, controller: id };
+  }
+
+  private readonly controllerTold = { id: -1, times: 0, changes: 0 };
+
   private topicMissing(now: number): void {
     if (this.picture.missing !== undefined) return;
     if (this.hasLooked.cluster && Object.keys(this.picture.partitions).length > 0)
@@ -246,7 +329,7 @@ export class Model {
     const partitions: Picture['partitions'] = {};
     for (const { id, leader, replicas, isr } of answers) {
       const before = known[id];
-      if (before) this.sayLeadership(id, before, leader, isr, now);
+      if (before) this.sayLeader(id, before.leader, leader, now);
       partitions[id] = {
         ...(before ?? { start: -1, end: -1 }),
         leader,
@@ -254,24 +337,36 @@ export class Model {
         isr: [...isr].sort(numerically),
       };
     }
+    this.sayCopies(known, partitions, now);
     this.picture = { ...rest, partitions };
   }
 
-  private sayLeadership(id: number, before: Partition, leader: number, isr: number[], now: number): void {
-    if (leader !== before.leader)
+  private sayLeader(id: number, before: number, leader: number, now: number): void {
+    if (leader !== before)
       this.say(
         now,
         'leader',
         leader < 0
           ? `Partition ${id} has no leader: nothing can be written or read`
-          : `Partition ${id}: broker ${leader} leads now${before.leader < 0 ? '' : `; before, it was ${before.leader}`}`,
+          : `Partition ${id}: broker ${leader} leads now${before < 0 ? '' : `; before, it was ${before}`}`,
       );
-    for (const broker of before.isr)
-      if (!isr.includes(broker))
-        this.say(now, 'leader', `Partition ${id}: broker ${broker} is not in sync any more`);
-    for (const broker of isr)
-      if (!before.isr.includes(broker))
-        this.say(now, 'leader', `Partition ${id}: broker ${broker} is in sync again`);
+  }
+
+  /** One sentence for all partitions of which a broker has fallen behind, or has a full copy again. */
+  private sayCopies(before: Picture['partitions'], after: Picture['partitions'], now: number): void {
+    for (const broker of Object.keys(this.picture.brokers).map(Number)) {
+      const changed = (is: boolean) =>
+        Object.entries(after).flatMap(([id, { isr }]) =>
+          before[id] && before[id].isr.includes(broker) !== is && isr.includes(broker) === is
+            ? Number(id)
+            : [],
+        );
+      const [lost, back] = [changed(false), changed(true)];
+      if (lost.length > 0)
+        this.say(now, 'leader', `${capital(listed(lost))}: broker ${broker} is not in sync any more`);
+      if (back.length > 0)
+        this.say(now, 'leader', `${capital(listed(back))}: broker ${broker} is in sync again`);
+    }
   }
 
   private newGroup(id: string, state: string, coordinator: number, now: number): Group {
@@ -327,18 +422,21 @@ export class Model {
       group.rebalances++;
       say('state', 'a rebalance: its partitions are dealt out anew');
     }
-    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members))
+    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members)) {
+      const fresh: number[] = [];
       for (const partition of partitions) {
         const owner = trail.owners.get(partition);
         if (owner?.member === memberId) continue;
         trail.owners.set(partition, { member: memberId, letter: to });
-        if (owner === undefined)
-          say('assigned', `partition ${partition} goes to ${to}`, { move: { partition, to } });
+        if (owner === undefined) fresh.push(partition);
         else
           say('assigned', `partition ${partition} moves from ${owner.letter} to ${to}`, {
             move: { partition, from: owner.letter, to },
           });
       }
+      if (fresh.length > 0)
+        say('assigned', `${listed(fresh)} ${fresh.length === 1 ? 'goes' : 'go'} to ${to}`);
+    }
     if (before && group.state === 'Empty' && known.state !== 'Empty')
       say('state', 'nobody is left in the group; its offsets stay');
     return group;
@@ -357,6 +455,8 @@ export class Model {
       letters: 0,
       rebalancingSince: 0,
       aged: new Map(),
+      firsts: new Map(),
+      steps: new Map(),
     };
     this.trails.set(id, trail);
     return trail;
@@ -389,8 +489,7 @@ export class Model {
       const offsets: Group['offsets'] = {};
       let lag = 0;
       for (const [partition, offset] of Object.entries(group.offsets)) {
-        const end = this.picture.partitions[partition]?.end ?? -1;
-        const after: Offset = { ...offset, lag: Math.max(0, end - offset.committed) };
+        const after: Offset = { ...offset, lag: lagOf(this.picture, partition, offset) };
         const seen = after.lag > 0 ? this.timestampAt(partition, offset.committed) : undefined;
         if (after.lag === 0) delete after.oldest;
         else if (seen !== undefined) {
@@ -436,8 +535,45 @@ function sameOffset(one: Offset, other: Offset): boolean {
     one.committed === other.committed &&
     one.lag === other.lag &&
     one.oldest === other.oldest &&
+    one.step === other.step &&
+    one.first?.offset === other.first?.offset &&
     one.again === other.again
   );
 }
+
+/** What a group began with, in a sentence for all its partitions where it is the same. */
+function* describeFirsts(begun: [partition: number, first: NonNullable<Offset['first']>][]) {
+  for (const kind of ['start', 'end', 'between'] as const) {
+    const alike = begun.filter(([, { from }]) => from === kind);
+    const [one] = alike;
+    if (!one) continue;
+    const ahead = alike.reduce((sum, [, first]) => sum + first.ahead, 0);
+    const messages = ahead === 1 ? '1 message' : `${ahead} messages`;
+    const where = listed(alike.map(([partition]) => partition));
+    const isOne = alike.length === 1;
+    const what = isOne
+      ? `its first commit of ${where} is offset ${one[1].offset}`
+      : `its first commits of ${where} are`;
+    yield {
+      start: `${what}${isOne ? ', the oldest there is' : ' at the oldest there is'}: ${messages} to replay`,
+      end: `${what}${isOne ? ', the end' : ' at the end'}: only what comes now`,
+      between: `${what}${isOne ? '' : ' in between'}: ${messages} to catch up with`,
+    }[kind];
+  }
+}
+
+/** "partition 3", "partitions 0 to 2, 5". */
+function listed(partitions: number[]): string {
+  const runs: [from: number, to: number][] = [];
+  for (const partition of [...partitions].sort(numerically)) {
+    const last = runs.at(-1);
+    if (last && last[1] === partition - 1) last[1] = partition;
+    else runs.push([partition, partition]);
+  }
+  const names = runs.map(([from, to]) => (from === to ? from : `${from} to ${to}`));
+  return `${partitions.length === 1 ? 'partition' : 'partitions'} ${names.join(', ')}`;
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const numerically = (one: number, other: number) => one - other;

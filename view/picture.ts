@@ -11,12 +11,21 @@ export interface Picture {
   /** Since when Kafka gives no answer, and why. */
   silent?: { since: number; reason: string };
   controller?: number;
-  /** By broker id. A broker that is gone stays, marked. */
-  brokers: Record<string, { host: string; port: number; gone?: number }>;
+  /** By broker id. One that the cluster does not count in any more stays, marked. */
+  brokers: Record<string, Broker>;
   /** By partition. */
   partitions: Record<string, Partition>;
   /** By group id: as Kafka has it, which may hold any character; `name` is for showing. */
   groups: Record<string, Group>;
+}
+
+export interface Broker {
+  host: string;
+  port: number;
+  /** Since when the cluster does not count it in. */
+  gone?: number;
+  /** Since when it gives no answer, though the others count it in. */
+  silent?: number;
 }
 
 export interface Partition {
@@ -63,6 +72,10 @@ export interface Offset {
   lag: number;
   /** The timestamp of the message at `committed`, in ms since 1970; absent where nothing is left or it has none. */
   oldest?: number;
+  /** What it committed first, and how much was ahead of it then; absent where it did before we looked. */
+  first?: { offset: number; from: 'start' | 'end' | 'between'; ahead: number };
+  /** How far the last commit moved it, in messages. */
+  step?: number;
   /** It has gone back: what lies between `committed` and this offset is delivered again. */
   again?: number;
 }
@@ -136,7 +149,7 @@ export const PAST_MS = 600_000;
 /** A second of the past is one step. */
 const STEP_MS = 1000;
 
-/** What makes `after` of `before`. */
+/** What makes `after` of `before`; lags, which change with each message, are left to `withLags`. */
 export function diff(before: object, after: object): Change {
   const change: Change = {};
   const was = before as Change;
@@ -144,7 +157,7 @@ export function diff(before: object, after: object): Change {
   for (const key of Object.keys(was)) if (is[key] === undefined) change[key] = null;
   for (const [key, value] of Object.entries(is)) {
     const old = was[key];
-    if (value === undefined || value === old) continue;
+    if (value === undefined || value === old || (key === 'lag' && old !== undefined)) continue;
     if (!isRecord(value) || !isRecord(old)) {
       if (JSON.stringify(value) !== JSON.stringify(old)) change[key] = value;
     } else {
@@ -164,6 +177,27 @@ export function merge<T extends object>(before: T, change: Change): T {
     else after[key] = merge(isRecord(after[key]) ? after[key] : {}, value);
   }
   return after as T;
+}
+
+/** The picture with the lags that follow from its ends and what is committed. */
+export function withLags(picture: Picture): Picture {
+  const groups: Picture['groups'] = {};
+  for (const [id, group] of Object.entries(picture.groups)) {
+    const offsets: Group['offsets'] = {};
+    let total = 0;
+    for (const [partition, offset] of Object.entries(group.offsets)) {
+      const lag = lagOf(picture, partition, offset);
+      offsets[partition] = offset.lag === lag ? offset : { ...offset, lag };
+      total += lag;
+    }
+    groups[id] = { ...group, offsets, lag: total };
+  }
+  return { ...picture, groups };
+}
+
+/** In messages. */
+export function lagOf({ partitions }: Picture, partition: string, { committed }: Offset): number {
+  return Math.max(0, (partitions[partition]?.end ?? -1) - committed);
 }
 
 /** Remembers ten minutes, a step for each second. */
@@ -199,7 +233,7 @@ export class Memory {
       if (step.at > at) break;
       picture = merge(picture, step.change);
     }
-    return picture;
+    return withLags(picture);
   }
 }
 

@@ -3,6 +3,8 @@ import { hopeless, rootCause, says } from '../lib/kafka/errors';
 import type { ClusterReader, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
 import { OK } from '../lib/mend/reader';
 import { sleep, unlessStopped } from '../lib/process/service';
+import { Brokers } from './brokers';
+import { CommitTail, OFFSETS_TOPIC } from './commits';
 import { Model } from './model';
 import { type Cost, diff, type Picture, type Snapshot, type Tick } from './picture';
 
@@ -40,6 +42,8 @@ const LOOK_UPS = 10;
 const GROUPS = 50;
 /** A topic that nobody watches any more is forgotten after so long, in ms. */
 const FORGET_MS = 60_000;
+/** Of several brokers one hands its groups to another: so long, in ms, one that none of them has is not gone. */
+const HANDOVER_MS = 10_000;
 /** What no answer has come for is tried so many times. */
 const TRIES = 5;
 const OFFSET_OUT_OF_RANGE = 1;
@@ -82,10 +86,14 @@ export class Poller {
     createReader: (onRequest: () => void) => ClusterReader,
   ) {
     this.reader = createReader(() => this.requests++);
+    this.brokers = new Brokers(this.reader, () => this.asked.delete('cluster'));
+    this.commits = new CommitTail(this.reader, this.brokers);
     this.watched.set(topic, new Watched(topic));
   }
 
   private readonly reader: ClusterReader;
+  private readonly brokers: Brokers;
+  private readonly commits: CommitTail;
 
   /** Somebody looks at the topic; the function that is given ends that. */
   watch(topic: string): () => void {
@@ -136,8 +144,11 @@ export class Poller {
     const tell: Tell = [];
     try {
       await this.askForCluster(tell);
+      const commits = await this.commits.read();
+      if (commits.some(({ group }) => !this.coordinators.has(group))) this.asked.delete('list');
       await this.askForGroups(tell);
       // In this order: what is committed can't lie beyond an end that is asked for afterwards.
+      tell.push((model) => model.commits(commits, this.commits.isReadable));
       await this.askForCommitted(tell);
       await this.askForLogs(tell);
       await this.askForAges(tell);
@@ -170,23 +181,26 @@ export class Poller {
         .sort();
     }
     if (!this.isDue('cluster')) return;
-    const answer = await this.reader.describeCluster([...this.watched.keys()]);
-    this.brokerIds = answer.brokers.map(({ id }) => id);
-    tell.push((model, now) => model.cluster(answer, now));
+    const answer = await this.reader.describeCluster([...this.watched.keys(), OFFSETS_TOPIC]);
+    this.brokers.ids = answer.brokers.map(({ id }) => id);
+    this.commits.lead(answer.topics);
+    const silent = new Map(this.brokers.silent);
+    tell.push((model, now) => model.cluster(answer, now, silent));
   }
-
-  private brokerIds: number[] = [];
 
   private async askForGroups(tell: Tell): Promise<void> {
     if (this.isDue('list')) {
-      const lists = await this.ofEachBroker(async (id) => [id, await this.reader.listGroups(id)] as const);
+      const lists = await this.brokers.ofEach(async (id) => [id, await this.reader.listGroups(id)] as const);
       const coordinators = new Map(
         lists.flatMap(([id, groups]) => groups.map((group) => [group, id] as const)),
       );
-      // One broker that does not answer takes no group away.
-      if (lists.length < this.brokerIds.length)
+      const now = Date.now();
+      for (const group of coordinators.keys()) this.listed.set(group, now);
+      if (this.brokers.ids.length > 1)
         for (const [group, id] of this.coordinators)
-          if (!coordinators.has(group)) coordinators.set(group, id);
+          if (!coordinators.has(group) && now - (this.listed.get(group) ?? 0) < HANDOVER_MS)
+            coordinators.set(group, id);
+      for (const group of this.listed.keys()) if (!coordinators.has(group)) this.listed.delete(group);
       const shown = this.shownGroups();
       const followed = [...coordinators]
         .sort(([one], [other]) => Number(shown.has(other)) - Number(shown.has(one)) || (one < other ? -1 : 1))
@@ -196,15 +210,17 @@ export class Poller {
       this.coordinators = new Map(followed);
     }
     if (!this.isDue('describe')) return;
-    const answers: GroupAnswer[] = [];
     const unanswered = new Set(this.coordinators.keys());
-    await this.ofEachBroker(async (id) => {
+    const answers = await this.brokers.ofEach(async (id): Promise<GroupAnswer[]> => {
       const groups = [...this.coordinators].filter(([, broker]) => broker === id).map(([group]) => group);
-      if (groups.length > 0) answers.push(...(await this.reader.describeGroups(id, groups)));
-      for (const group of groups) unanswered.delete(group);
+      return groups.length > 0 ? await this.reader.describeGroups(id, groups) : [];
     });
-    tell.push((model, now) => model.groups(answers, now, unanswered));
+    for (const { id } of answers.flat()) unanswered.delete(id);
+    tell.push((model, now) => model.groups(answers.flat(), now, unanswered));
   }
+
+  /** When each group was in a list last, in ms since 1970. */
+  private readonly listed = new Map<string, number>();
 
   /** Of the groups that are shown, each time; of the others, now and then: they may have come to the topic. */
   private async askForCommitted(tell: Tell): Promise<void> {
@@ -216,7 +232,7 @@ export class Poller {
     const answers: [string, CommittedAnswer, number][] = [];
     await Promise.all(
       groups.map(async ([group, broker]) => {
-        const answer = await this.reader.fetchCommitted(broker, group).catch(this.unlessAlone);
+        const answer = await this.brokers.of(broker, (id) => this.reader.fetchCommitted(id, group));
         this.othersAsked.add(group);
         if (answer) answers.push([group, answer, broker]);
       }),
@@ -233,7 +249,7 @@ export class Poller {
     await Promise.all(
       [...this.watched].map(async ([topic, watched]) => {
         const answers: LogAnswer[] = [];
-        await this.ofEachBroker(async (broker) => {
+        await this.brokers.ofEach(async (broker) => {
           const partitions = Object.entries(watched.model.picture.partitions)
             .filter(([, { leader }]) => leader === broker)
             .map(([partition]) => Number(partition));
@@ -290,7 +306,7 @@ export class Poller {
       // Not the same ones each time, where they are too many.
       const from = Math.floor(Math.random() * waiting.length);
       for (const { group, offsets } of [...waiting.slice(from), ...waiting.slice(0, from)].slice(0, LOOK_UPS))
-        await this.ofEachBroker(async (broker) => {
+        await this.brokers.ofEach(async (broker) => {
           const led = offsets.filter(
             ({ partition }) => model.picture.partitions[partition]?.leader === broker,
           );
@@ -305,17 +321,6 @@ export class Poller {
         });
     }
   }
-
-  /** What each broker answers; of several, one that does not is passed over. */
-  private async ofEachBroker<T>(ask: (broker: number) => Promise<T>): Promise<T[]> {
-    const answers = await Promise.all(this.brokerIds.map((id) => ask(id).catch(this.unlessAlone)));
-    return answers.filter((answer): answer is Awaited<T> & {} => answer !== undefined);
-  }
-
-  private readonly unlessAlone = (error: unknown): undefined => {
-    if (this.brokerIds.length <= 1) throw error;
-    this.asked.delete('cluster');
-  };
 
   private shownGroups(): Set<string> {
     return new Set([...this.watched.values()].flatMap(({ model }) => Object.keys(model.picture.groups)));

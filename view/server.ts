@@ -6,8 +6,12 @@ import type { Snapshot, Tick } from './picture';
 
 /** Pages that may be open at a time. */
 const MAX_STREAMS = 20;
-/** A page that lets so much pile up, in bytes, does not read: it is cut off, and connects again if it is there. */
+/**
+ * A page that lets so much pile up after its first state, in bytes, does not read: it is cut off, and connects again if
+ * it is there. Where all together have so much unread, no other is let in.
+ */
 const MAX_UNREAD = 2 ** 20;
+const MAX_UNREAD_OF_ALL = 2 ** 24;
 const MAX_CONNECTIONS = 100;
 
 /** Where the server knows from what to tell. */
@@ -38,16 +42,16 @@ const TOPIC = /^(?!\.\.?$)[\w.-]{1,249}$/;
 /** Not listening yet. */
 export function createViewServer(source: Source): Server {
   const files = readFiles();
-  /** The topic that each open page looks at. */
-  const streams = new Map<ServerResponse, string>();
+  /** The topic that each open page looks at, and how much it may leave unread. */
+  const streams = new Map<ServerResponse, { topic: string; limit: number }>();
 
   source.onTick = (topic, tick) => {
     let message: Buffer | undefined;
-    for (const [response, watched] of streams) {
+    for (const [response, { topic: watched, limit }] of streams) {
       if (watched !== topic) continue;
       // One buffer for all who read it, so that twenty who don't cost no more than one.
       message ??= event('tick', tick);
-      if (response.writableLength > MAX_UNREAD) response.destroy();
+      if (response.writableLength > limit) response.destroy();
       else response.write(message);
     }
   };
@@ -88,19 +92,25 @@ export function createViewServer(source: Source): Server {
       refuse(response, 503, `There are ${MAX_STREAMS} pages open already.`);
       return;
     }
+    const unread = [...streams.keys()].reduce((sum, { writableLength }) => sum + writableLength, 0);
+    if (unread > MAX_UNREAD_OF_ALL) {
+      refuse(response, 503, 'The pages that are open do not read what they are told.');
+      return;
+    }
     response.setHeader('Content-Type', 'text/event-stream');
     if (request.method === 'HEAD') {
       response.end();
       return;
     }
     const unwatch = source.watch(topic);
-    streams.set(response, topic);
+    const state = event('state', source.snapshot(topic));
+    streams.set(response, { topic, limit: state.length + MAX_UNREAD });
     response.on('close', () => {
       streams.delete(response);
       unwatch();
     });
     response.on('error', () => response.destroy());
-    response.write(event('state', source.snapshot(topic)));
+    response.write(state);
   }
 
   return server;

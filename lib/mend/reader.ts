@@ -66,13 +66,19 @@ export interface LogRecord {
   offset: number;
   /** In ms since 1970; -1 where there is none. */
   timestamp: number;
+  key: Buffer | null;
   value: Buffer | null;
 }
+
+/** Of several brokers, one that takes longer than this, in ms, is taken for one that gives no answer. */
+const PATIENCE_MS = 2000;
 
 export class ClusterReader {
   private readonly cluster: Cluster;
   private readonly requests: Record<string, unknown>;
   private readonly apiKeys: Record<string, number>;
+  /** Where each broker is, as the cluster told last; and those of them that were asked something. */
+  private readonly addresses = new Map<number, Address>();
   private readonly brokers = new Map<number, Broker>();
   private seed: Broker | undefined;
 
@@ -92,17 +98,14 @@ export class ClusterReader {
 
   /** The brokers that are there, and who leads which partition of these topics; of all topics where none is given. */
   async describeCluster(topics: string[] = []): Promise<ClusterAnswer> {
-    const answer = await this.ask<MetadataResponse>(await this.anyBroker(), 'Metadata', {
-      topics,
-      allowAutoTopicCreation: false,
-    });
-    const there = new Map(answer.brokers.map((broker) => [broker.nodeId, broker]));
-    for (const [id, { connectionPool }] of this.brokers) {
-      const now = there.get(id);
-      if (now?.host !== connectionPool.host || now.port !== connectionPool.port) this.drop(id);
+    const answer = await this.askAny<MetadataResponse>('Metadata', { topics, allowAutoTopicCreation: false });
+    const before = new Map(this.addresses);
+    this.addresses.clear();
+    for (const { nodeId, host, port } of answer.brokers) this.addresses.set(nodeId, { host, port });
+    for (const [id, { host, port }] of before) {
+      const now = this.addresses.get(id);
+      if (now?.host !== host || now.port !== port) this.hangUp(this.brokers.get(id));
     }
-    for (const { nodeId, host, port } of answer.brokers)
-      if (!this.brokers.has(nodeId)) this.brokers.set(nodeId, await this.createBroker({ host, port }));
     return {
       controller: answer.controllerId,
       brokers: answer.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })),
@@ -115,6 +118,11 @@ export class ClusterReader {
           .sort((one, other) => one.id - other.id),
       })),
     };
+  }
+
+  /** Resolves when the broker answers; at once, or after some seconds, it rejects where it doesn't. */
+  async probe(brokerId: number): Promise<void> {
+    await this.ask(await this.broker(brokerId), 'Metadata', { topics: [], allowAutoTopicCreation: false });
   }
 
   /** The groups of consumers that this broker coordinates. */
@@ -236,60 +244,80 @@ export class ClusterReader {
   }
 
   private async ask<T>(broker: Broker, name: string, args: object): Promise<T> {
+    const answer = this.send<T>(broker, name, args);
     try {
-      if (!broker.isConnected()) await broker.connect();
-      const { request, response } = broker.lookupRequest(this.apiKeys[name], this.requests[name])(args);
-      return (await broker.connectionPool.send({
-        request,
-        response: {
-          decode: response.decode,
-          // kafkajs's own parse throws at the first error of any topic or partition.
-          parse: async (answer: unknown) => answer,
-        },
-      })) as T;
+      return await (this.addresses.size > 1 ? within(PATIENCE_MS, answer) : answer);
     } catch (error) {
-      // What is left of the connection may be half of it: the next question starts anew.
-      await broker.disconnect();
+      // What is left of the connection may be half of it: the next question has a new one.
+      this.hangUp(broker);
       throw error;
     }
   }
 
-  private async broker(id: number): Promise<Broker> {
-    const broker = this.brokers.get(id);
-    if (!broker) throw new Error(`Broker ${id} is not there`);
-    return broker;
+  private async send<T>(broker: Broker, name: string, args: object): Promise<T> {
+    if (!broker.isConnected()) await broker.connect();
+    const { request, response } = broker.lookupRequest(this.apiKeys[name], this.requests[name])(args);
+    return (await broker.connectionPool.send({
+      request,
+      response: {
+        decode: response.decode,
+        // kafkajs's own parse throws at the first error of any topic or partition.
+        parse: async (answer: unknown) => answer,
+      },
+    })) as T;
   }
 
-  /** One that is connected, or else one that can be. */
-  private async anyBroker(): Promise<Broker> {
-    const known = [...this.brokers.values(), ...(this.seed ? [this.seed] : [])];
-    const connected = known.find((broker) => broker.isConnected());
-    if (connected) return connected;
-    for (const broker of known) {
-      try {
-        await broker.connect();
-        return broker;
-      } catch {
-        await broker.disconnect();
-      }
+  /** Asks one broker after the other until one answers: those first that did last time. */
+  private async askAny<T>(name: string, args: object): Promise<T> {
+    const connected = [...this.brokers.values(), ...(this.seed ? [this.seed] : [])].filter((broker) =>
+      broker.isConnected(),
+    );
+    for (const broker of connected) {
+      const answer = await this.ask<T>(broker, name, args).catch(() => undefined);
+      if (answer !== undefined) return answer;
+    }
+    for (const id of this.addresses.keys()) {
+      const answer = await this.ask<T>(await this.broker(id), name, args).catch(() => undefined);
+      if (answer !== undefined) return answer;
     }
     // Without an address, it is the next of KAFKA_BROKERS.
     this.seed = await this.createBroker();
-    return this.seed;
+    return await this.ask<T>(this.seed, name, args);
   }
 
-  private async createBroker(address?: { host: string; port: number }): Promise<Broker> {
+  private async broker(id: number): Promise<Broker> {
+    const address = this.addresses.get(id);
+    if (!address) throw new Error(`Broker ${id} is not there`);
+    const broker = this.brokers.get(id) ?? (await this.createBroker(address));
+    // Of two questions at once, the first has made it.
+    if (!this.brokers.has(id)) this.brokers.set(id, broker);
+    return this.brokers.get(id) as Broker;
+  }
+
+  private async createBroker(address?: Address): Promise<Broker> {
     const connectionPool = await this.cluster.connectionPoolBuilder.build(address);
     return this.cluster.brokerPool.createBroker({ connectionPool, logger: this.cluster.rootLogger });
   }
 
-  private drop(id: number): void {
-    this.brokers
-      .get(id)
-      ?.disconnect()
-      .catch(() => undefined);
-    this.brokers.delete(id);
+  /** Not waited for: it ends only once the broker has answered what it was asked, or not in time. */
+  private hangUp(broker: Broker | undefined): void {
+    broker?.disconnect().catch(() => undefined);
+    if (broker === this.seed) this.seed = undefined;
+    for (const [id, one] of this.brokers) if (one === broker) this.brokers.delete(id);
   }
+}
+
+interface Address {
+  host: string;
+  port: number;
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No answer within ${ms / 1000} s`)), ms);
+  });
+  return await Promise.race([answer, end]).finally(() => clearTimeout(timer));
 }
 
 const CREATE_CLUSTER = 'private:Kafka:createCluster';
@@ -336,8 +364,8 @@ function logAnswer(topic: string, position: number, data: FetchedPartition): Log
   try {
     const batch = new FetchedBatch(topic, String(position), data);
     if (!batch.isEmpty()) next = batch.next;
-    for (const { offset, timestamp = -1, value } of batch.records())
-      records.push({ offset, timestamp, value });
+    for (const { offset, timestamp = -1, key, value } of batch.records())
+      records.push({ offset, timestamp, key, value });
   } catch {
     // Compressed in a way that kafkajs doesn't know, or no records at all: nothing that could be shown.
   }
@@ -355,13 +383,13 @@ function logAnswer(topic: string, position: number, data: FetchedPartition): Log
 interface Cluster {
   rootLogger: unknown;
   connectionPoolBuilder: {
-    build(address?: { host: string; port: number }): Promise<Broker['connectionPool']>;
+    build(address?: Address): Promise<Broker['connectionPool']>;
   };
   brokerPool: { createBroker(options: object): Broker };
 }
 
 interface Broker {
-  connectionPool: { host: string; port: number; send(protocol: object): Promise<unknown> };
+  connectionPool: { send(protocol: object): Promise<unknown> };
   isConnected(): boolean;
   connect(): Promise<void>;
   disconnect(): Promise<void>;

@@ -204,7 +204,7 @@ test('the address keeps the topic and the groups that were chosen', async () => 
   await page.getByRole('button', { name: 'two' }).click();
   await until('one group', async () => (await page.locator('.track-row').count()) === 1);
   const address = page.url();
-  assert.equal(address, `http://localhost:${view.port}/?topic=${other}&groups=one`);
+  assert.equal(address, `http://localhost:${view.port}/?topic=${other}&group=one`);
   const same = await browser.open(address);
   await same.locator('.track-row').waitFor();
   assert.equal(await same.locator('.track-row').count(), 1);

@@ -257,6 +257,7 @@ test('a group appears by itself, its commits are seen, its rewind is marked, and
   for (const sentence of [
     /^appearing: a joined \(consumer_from_oldest at 127\.0\.0\.1\)$/,
     /^appearing: partition 0 goes to a$/,
+    /^appearing: its first commit of partition 0 is offset 0, the oldest there is: 9 messages to replay$/,
     /^appearing: a left$/,
     /^appearing: the committed offset of partition 0 goes back from 9 to 4: 5 messages are delivered again$/,
     /^appearing is gone: /,

@@ -1,5 +1,6 @@
 /** The live view as a process, and what it tells. */
-import { get } from 'node:http';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { freePort } from '../../local/broker';
 import type { Snapshot } from '../../view/picture';
 import { type Recorded, startService } from './service';
@@ -21,10 +22,8 @@ export async function openView(settings: { KAFKA_BROKERS: string; KAFKA_TOPIC: s
   return {
     service,
     port,
-    state: async (topic = settings.KAFKA_TOPIC) => {
-      const answer = await fetch(`http://localhost:${port}/api/state?topic=${topic}`);
-      return (await answer.json()) as Snapshot;
-    },
+    state: async (topic = settings.KAFKA_TOPIC) =>
+      JSON.parse((await ask(port, `/api/state?topic=${topic}`)).body) as Snapshot,
     look: async (topic) => {
       const call = get(`http://localhost:${port}/events?topic=${topic}`, { agent: false });
       await new Promise((resolve, reject) => {
@@ -34,4 +33,13 @@ export async function openView(settings: { KAFKA_BROKERS: string; KAFKA_TOPIC: s
       return () => call.destroy();
     },
   };
+}
+
+/** One answer of the view, over a connection of its own: one that is kept may end while nobody waits for it. */
+export async function ask(port: number, path: string): Promise<{ status: number; body: string }> {
+  const call = get({ host: '127.0.0.1', port, path, headers: { Host: `localhost:${port}` }, agent: false });
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk;
+  return { status: response.statusCode ?? 0, body };
 }

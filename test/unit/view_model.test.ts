@@ -32,6 +32,7 @@ const log = (end: number, records: LogRecord[] = [], more: Partial<LogAnswer> = 
 const record = (offset: number, value: string | null = `{"n":${offset}}`): LogRecord => ({
   offset,
   timestamp: 1000 * offset,
+  key: null,
   value: value === null ? null : Buffer.from(value),
 });
 
@@ -55,6 +56,7 @@ function seen(partitions = 1, end = 10): Model {
   const model = new Model('t', 0);
   model.cluster(cluster(partitions), 0);
   model.groups([], 0);
+  model.commits([], true);
   model.log(
     Array.from({ length: partitions }, (_, partition) => log(end, [], { partition })),
     0,
@@ -153,14 +155,117 @@ test('an offset that goes back says what is delivered again, and marks it until 
 test('a new group, its members, its partitions and its first commit are told in plain sentences', () => {
   const model = seen(2);
   model.groups([group({ x: [0, 1] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 1, offset: 6, at: 1 }], true);
   model.committed('pair', { t: { 1: 6 } }, 1, 0);
   assert.deepEqual(sentences(model), [
     'pair is a new group',
     'pair: a joined (c at 10.0.0.1)',
-    'pair: partition 0 goes to a',
-    'pair: partition 1 goes to a',
-    'pair: its first commit of partition 1 is offset 6',
+    'pair: partitions 0 to 1 go to a',
+    'pair: its first commit of partition 1 is offset 6: 4 messages to catch up with',
   ]);
+});
+
+test('what a group began with is its first commit, though it has committed more by the time it is asked', () => {
+  const model = seen(3);
+  model.groups([group({ x: [0, 1, 2] })], 0);
+  sentences(model);
+  const commit = (partition: number, offset: number, topic = 't') => ({
+    group: 'pair',
+    topic,
+    partition,
+    offset,
+    at: 1,
+  });
+  model.commits([commit(0, 0), commit(1, 10), commit(0, 5), commit(2, 3, 'other'), commit(0, 9)], true);
+  model.committed('pair', { t: { 0: 9, 1: 10 } }, 1, 0);
+  assert.deepEqual(sentences(model), [
+    'pair: its first commit of partition 0 is offset 0, the oldest there is: 10 messages to replay',
+    'pair: its first commit of partition 1 is offset 10, the end: only what comes now',
+  ]);
+  const offsets = () => model.picture.groups.pair?.offsets;
+  assert.deepEqual(offsets()?.[0]?.first, { offset: 0, ahead: 10, from: 'start' });
+  assert.equal(offsets()?.[0]?.step, 4, 'how far the last one went');
+  assert.equal(offsets()?.[1]?.step, undefined);
+  model.commits([commit(1, 12)], true);
+  model.committed('pair', { t: { 0: 9, 1: 12 } }, 1, 0);
+  assert.deepEqual(offsets()?.[1]?.first, { offset: 10, ahead: 0, from: 'end' });
+  assert.equal(offsets()?.[1]?.step, 2);
+  assert.deepEqual(sentences(model), []);
+});
+
+test('what is the same of several partitions is one sentence', () => {
+  const model = seen(4);
+  model.groups([group({ x: [0, 1, 3] })], 0);
+  const commits = [0, 1, 3].map((partition) => ({ group: 'pair', topic: 't', partition, offset: 0, at: 1 }));
+  model.commits(commits, true);
+  model.committed('pair', { t: { 0: 0, 1: 0, 3: 0 } }, 1, 0);
+  assert.deepEqual(sentences(model).slice(2), [
+    'pair: partitions 0 to 1, 3 go to a',
+    'pair: its first commits of partitions 0 to 1, 3 are at the oldest there is: 30 messages to replay',
+  ]);
+});
+
+test('what was sent after the first commit was not ahead of it, though both are read later', () => {
+  const model = seen();
+  model.log([log(13, [record(10), record(11), record(12)])], 0);
+  model.groups([group({ x: [0] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 11, at: 10_500 }], true);
+  model.committed('pair', { t: { 0: 13 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0]?.first, { offset: 11, ahead: 0, from: 'end' });
+});
+
+test('what was sent while a group looked for the end was new to it', () => {
+  const model = seen();
+  model.log([log(13, [record(10), record(11), record(12)])], 0);
+  model.groups([group({ x: [0] })], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 12, at: 12_900 }], true);
+  model.committed('pair', { t: { 0: 12 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0]?.first, { offset: 12, ahead: 0, from: 'end' });
+  model.groups([group({ x: [0] }), group({ y: [] }, { id: 'other' })], 0);
+  model.commits([{ group: 'other', topic: 't', partition: 0, offset: 11, at: 12_900 }], true);
+  model.committed('other', { t: { 0: 11 } }, 1, 0);
+  assert.deepEqual(model.picture.groups.other?.offsets[0]?.first, {
+    offset: 11,
+    ahead: 2,
+    from: 'between',
+  });
+});
+
+test('where the commits can not be read, the first one that is asked has to do', () => {
+  const model = seen();
+  model.groups([group({ x: [0] })], 0);
+  sentences(model);
+  model.commits([], false);
+  model.committed('pair', { t: { 0: 4 } }, 1, 0);
+  assert.deepEqual(sentences(model), [
+    'pair: its first commit of partition 0 is offset 4: 6 messages to catch up with',
+  ]);
+});
+
+test('of a group that was there before, nothing is said of what it began with', () => {
+  const model = new Model('t', 0);
+  model.cluster(cluster(), 0);
+  model.groups([group({ a: [0] })], 0);
+  model.committed('pair', { t: { 0: 3 } }, 1, 0);
+  model.log([log(10)], 0);
+  model.commits([{ group: 'pair', topic: 't', partition: 0, offset: 4, at: 1 }], true);
+  model.committed('pair', { t: { 0: 4 } }, 1, 0);
+  assert.deepEqual(sentences(model), []);
+  assert.deepEqual(model.picture.groups.pair?.offsets[0], { committed: 4, lag: 7, step: 1 });
+});
+
+test('a broker that gives no answer is told, before the cluster counts it out', () => {
+  const two = (ids = [1, 2]) =>
+    cluster(1, { brokers: ids.map((id) => ({ id, host: `kafka-${id}`, port: 29092 })) });
+  const model = new Model('t', 0);
+  model.cluster(two(), 0);
+  model.cluster(two(), 3000, new Map([[2, 1000]]));
+  model.cluster(two(), 4000, new Map([[2, 1000]]));
+  assert.deepEqual(sentences(model), ['Broker 2 does not answer']);
+  assert.equal(model.picture.brokers[2]?.silent, 1000);
+  model.cluster(two(), 5000);
+  assert.deepEqual(sentences(model), ['Broker 2 answers again after 4.0 s']);
+  assert.deepEqual(model.picture.brokers[2], { host: 'kafka-2', port: 29092 });
 });
 
 test('a partition that moves is told as a move, though a rebalance leaves it to nobody for a while', () => {
@@ -265,6 +370,20 @@ test('a broker that is lost and comes back, a leader that changes, a copy that f
   ]);
   model.cluster(three(-1, []), 7000);
   assert.ok(sentences(model).includes('Partition 0 has no leader: nothing can be written or read'));
+});
+
+test('a controller is told where there is one, and not where each answer names another', () => {
+  const named = (controller: number) =>
+    cluster(1, { controller, brokers: [1, 2].map((id) => ({ id, host: `kafka-${id}`, port: 29092 })) });
+  const steady = new Model('t', 0);
+  for (let answer = 0; answer < 6; answer++) steady.cluster(named(2), 0);
+  assert.equal(steady.picture.controller, 2);
+  for (let answer = 0; answer < 6; answer++) steady.cluster(named(1), 0);
+  assert.deepEqual(sentences(steady), ['Broker 1 is the controller now; before, it was 2']);
+  const random = new Model('t', 0);
+  for (const id of [1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2]) random.cluster(named(id), 0);
+  assert.equal(random.picture.controller, undefined);
+  assert.deepEqual(sentences(random), []);
 });
 
 test('silence is told once, with the reason, and its end with how long it was', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { diff, Memory, merge, PAST_MS, type Picture } from '../../view/picture';
+import { diff, Memory, merge, PAST_MS, type Picture, withLags } from '../../view/picture';
 
 const picture = (end: number, more: Partial<Picture> = {}): Picture => ({
   topic: 't',
@@ -70,4 +70,28 @@ test('a page that joins later goes on with the memory of the server', () => {
     page.add(at, picture(at));
   }
   for (const at of [500, 2_950, 3_200, 5_000]) assert.deepEqual(page.pictureAt(at), server.pictureAt(at));
+});
+
+test('lags are in no change: they follow from the ends and what is committed', () => {
+  const group = (lag: number) => ({
+    g: {
+      name: 'g',
+      state: 'Stable',
+      coordinator: 1,
+      members: {},
+      offsets: { 0: { committed: 3, lag } },
+      lag,
+      rebalances: 0,
+    },
+  });
+  const before = picture(5, { groups: group(2) });
+  const after = picture(9, { groups: group(6) });
+  const change = diff(before, after);
+  assert.deepEqual(change, { partitions: { 0: { end: 9 } } });
+  assert.deepEqual(withLags(merge(before, change)), after);
+  const memory = new Memory({ since: 0, base: picture(0), changes: [] });
+  memory.add(1000, before);
+  memory.add(2000, after);
+  assert.deepEqual(memory.pictureAt(1500), before);
+  assert.deepEqual(memory.pictureAt(2500), after);
 });

@@ -30,7 +30,12 @@ const source: Source = {
     watchers.set(topic, (watchers.get(topic) ?? 0) + 1);
     return () => watchers.set(topic, (watchers.get(topic) ?? 0) - 1);
   },
-  snapshot: (topic) => (topic === 'unknown' ? undefined : snapshot),
+  snapshot: (topic) =>
+    topic === 'unknown'
+      ? undefined
+      : topic === 'large'
+        ? { ...snapshot, topics: ['x'.repeat(2 ** 25)] }
+        : snapshot,
   onTick: () => {},
 };
 
@@ -223,4 +228,16 @@ test('a page that does not read is cut off; one that does is not', async () => {
   });
   assert.equal(reader.response.destroyed, false);
   sleeper.destroy();
+});
+
+test('where open pages leave too much unread, no other is let in until they are gone', async () => {
+  const sleeper = connect(port, '127.0.0.1').on('error', () => {});
+  sleeper.pause().write('GET /events?topic=large HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await until('the sleeper', () => watchers.get('large') === 1);
+  const refused = await ask('/events');
+  assert.equal(refused.status, 503);
+  assert.match(refused.body, /do not read/);
+  sleeper.destroy();
+  await until('nobody', () => watchers.get('large') === 0);
+  assert.equal((await stream()).response.statusCode, 200);
 });

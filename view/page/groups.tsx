@@ -1,6 +1,6 @@
 /** The groups: their state, their members with their partitions, and how their lag went. */
 import { Component, h } from '/vendor/preact.mjs';
-import { type Group, type Happening, type Memory, PAST_MS } from '../picture.js';
+import { type Group, type Happening, lagOf, type Memory, merge, PAST_MS, type Picture } from '../picture.js';
 import { colourOf, count, messages, Term } from './words.js';
 
 /** How long a partition that has moved is shown as such, in ms. */
@@ -85,6 +85,7 @@ class Card extends Component<CardProps> {
             <Term word="coordinator" /> broker {group.coordinator}
           </span>
         </header>
+        <Lesson group={group} />
         <ul class="members">
           {Object.entries(group.members).map(([memberId, { letter, client, host, partitions }]) => (
             <li key={memberId}>
@@ -118,6 +119,32 @@ class Card extends Component<CardProps> {
   }
 }
 
+/** What the group began with, and how far each of its commits goes: in this consumers differ. */
+function Lesson({ group }: { group: Group }) {
+  const offsets = Object.values(group.offsets);
+  const firsts = offsets.flatMap(({ first }) => first ?? []);
+  const ahead = firsts.reduce((sum, one) => sum + one.ahead, 0);
+  const step = Math.max(0, ...offsets.map((one) => one.step ?? 0));
+  return (
+    <p class="lesson">
+      {firsts.length > 0 && (
+        <span>
+          {ahead === 0
+            ? 'began at the end: only new messages'
+            : firsts.every(({ from }) => from !== 'between')
+              ? `began at the oldest: ${count(ahead)} to replay`
+              : `began with ${messages(ahead)} ahead`}
+        </span>
+      )}
+      {step > 0 && (
+        <span>
+          last <Term word="commit" />: <b>+{count(step)}</b>
+        </span>
+      )}
+    </p>
+  );
+}
+
 function movedFrom(
   happenings: Happening[],
   group: string,
@@ -138,40 +165,43 @@ function movedFrom(
 export interface History {
   lags: { at: number; lag: number }[];
   rebalances: { from: number; to: number | undefined }[];
+  /** How many rebalances there were when it was noted last. */
+  counted: number;
 }
 
-/** Of each group, from what the page remembers. */
+/** Of each group, from what the page remembers; after that `note` goes on with it. */
 export function histories({ past }: Memory): Map<string, History> {
   const all = new Map<string, History>();
-  const states = new Map<string, Pick<Group, 'state' | 'rebalances'>>();
-  const note = (id: string, at: number, change: Partial<Group> | null) => {
-    const history = all.get(id) ?? { lags: [], rebalances: [] };
-    all.set(id, history);
-    if (change === null) return;
-    if (change.lag !== undefined) history.lags.push({ at, lag: change.lag });
-    const before = states.get(id);
-    const after = { state: 'Stable', rebalances: 0, ...before, ...pick(change) };
-    states.set(id, after);
-    const last = history.rebalances.at(-1);
-    if (last && last.to === undefined && !isRebalance(after.state)) last.to = at;
-    if (before && after.rebalances > before.rebalances)
-      history.rebalances.push({ from: at, to: isRebalance(after.state) ? undefined : at });
-  };
-  for (const [id, group] of Object.entries(past.base.groups)) note(id, past.since, group);
-  for (const { at, change } of past.changes)
-    for (const [id, group] of Object.entries((change.groups ?? {}) as Record<string, Partial<Group> | null>))
-      note(id, at, group);
+  let picture = past.base;
+  note(all, past.since, picture);
+  for (const { at, change } of past.changes) {
+    picture = merge(picture, change);
+    note(all, at, picture);
+  }
   return all;
 }
 
-const isRebalance = (state: string) => state.endsWith('Rebalance');
-
-function pick({ state, rebalances }: Partial<Group>) {
-  return {
-    ...(state === undefined ? {} : { state }),
-    ...(rebalances === undefined ? {} : { rebalances }),
-  };
+/** Adds a moment to the histories, and lets go of what is older than ten minutes. */
+export function note(all: Map<string, History>, at: number, picture: Picture): void {
+  for (const [id, group] of Object.entries(picture.groups)) {
+    const history = all.get(id) ?? { lags: [], rebalances: [], counted: group.rebalances };
+    all.set(id, history);
+    const { lags, rebalances } = history;
+    const lag = Object.entries(group.offsets).reduce((sum, [id, one]) => sum + lagOf(picture, id, one), 0);
+    if (lags.at(-1)?.lag !== lag) lags.push({ at, lag });
+    const last = rebalances.at(-1);
+    if (last && last.to === undefined && !isRebalance(group.state)) last.to = at;
+    if (group.rebalances > history.counted)
+      rebalances.push({ from: at, to: isRebalance(group.state) ? undefined : at });
+    history.counted = group.rebalances;
+    while (lags[1] && lags[1].at < at - PAST_MS) lags.shift();
+    while (rebalances[0]?.to !== undefined && rebalances[0].to < at - PAST_MS) rebalances.shift();
+  }
+  for (const [id, { lags }] of all)
+    if (!picture.groups[id] && (lags.at(-1)?.at ?? 0) < at - PAST_MS) all.delete(id);
 }
+
+const isRebalance = (state: string) => state.endsWith('Rebalance');
 
 /** A line that goes up and down each second shows nothing: of so many ms, it shows the highest. */
 const BUCKET_MS = 5000;

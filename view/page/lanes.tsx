@@ -359,6 +359,7 @@ class Track extends Component<TrackProps> {
     const isOut = at < 0;
     const flag = Math.max(0, at);
     const flagWidth = scale.endX - flag;
+    const began = offset?.first && scale.x(offset.first.offset);
     return (
       <div class={`lane-row track-row ${name} ${group.gone ? 'is-gone' : ''}`}>
         <span class="lane-name group-name" title={group.name}>
@@ -369,6 +370,19 @@ class Track extends Component<TrackProps> {
           {offset && (
             <div class="rail">
               <div class="to-read" style={place(glides, flag, Math.max(0, flagWidth))} />
+              {began !== undefined && (
+                <div
+                  class="done"
+                  style={place(glides, Math.max(0, began), Math.max(0, flag - Math.max(0, began)))}
+                />
+              )}
+              {began !== undefined && began >= 0 && (
+                <div
+                  class="began"
+                  style={place(glides, began)}
+                  title={`${group.name} began at offset ${offset.first?.offset}`}
+                />
+              )}
               {offset.again !== undefined && (
                 <div
                   class="again"
@@ -380,16 +394,6 @@ class Track extends Component<TrackProps> {
                   delivered again
                 </div>
               )}
-              {this.jump && (
-                <div
-                  key={this.jump.to}
-                  class="jump"
-                  style={{
-                    left: `${Math.max(0, scale.x(this.jump.from))}px`,
-                    width: `${Math.max(0, scale.x(this.jump.to) - Math.max(0, scale.x(this.jump.from)))}px`,
-                  }}
-                />
-              )}
               <div
                 class={`flag ${isOut ? 'is-out' : ''} ${flag < 70 ? 'is-left' : ''}`}
                 data-committed={offset.committed}
@@ -397,6 +401,11 @@ class Track extends Component<TrackProps> {
                 title={`${group.name} has committed offset ${offset.committed}: all before it is done`}
               >
                 <span>{isOut ? `◂ ${count(offset.committed)}` : count(offset.committed)}</span>
+                {this.jump && (
+                  <em key={this.jump.to} class="jump">
+                    +{count(this.jump.to - this.jump.from)}
+                  </em>
+                )}
               </div>
             </div>
           )}

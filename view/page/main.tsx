@@ -9,8 +9,9 @@ import {
   type Picture,
   type Snapshot,
   type Tick,
+  withLags,
 } from '../picture.js';
-import { Groups, type History, histories } from './groups.js';
+import { Groups, type History, histories, note } from './groups.js';
 import { Lane } from './lanes.js';
 import { Brokers, Happenings, Table } from './side.js';
 import { clock, colourOf, span, Term } from './words.js';
@@ -35,14 +36,15 @@ let then: { at: number; picture: Picture } | undefined;
 let isTableOpen = false;
 let width = 0;
 let rem = 14;
-let pastOf = 0;
+/** The second, since 1970, that the lines and the bars know. */
+let notedIn = 0;
 let past = new Map<string, History>();
 let ends: Record<string, { at: number; end: number }[]> = {};
 
 const parameters = new URLSearchParams(location.search);
 let topic = parameters.get('topic') ?? undefined;
 /** The names of the groups that are shown; undefined for all. */
-let chosen = parameters.get('groups')?.split(',').filter(Boolean);
+let chosen = parameters.has('group') ? parameters.getAll('group').filter(Boolean) : undefined;
 
 // --- What the server tells
 
@@ -56,7 +58,7 @@ function connect(): void {
     memory = new Memory(structuredClone(known.past));
     ahead = known.now - Date.now();
     connection = 'open';
-    recall();
+    recall(memory);
     draw();
   });
   stream.addEventListener('tick', (event) => {
@@ -75,7 +77,7 @@ function learn(snapshot: Snapshot, { now, change, messages, happenings, cost }: 
   connection = 'open';
   ahead = now - Date.now();
   snapshot.now = now;
-  snapshot.picture = merge(snapshot.picture, change);
+  snapshot.picture = withLags(merge(snapshot.picture, change));
   snapshot.cost = cost;
   memory?.add(now, snapshot.picture);
   for (const [partition, news] of Object.entries(messages)) {
@@ -84,25 +86,31 @@ function learn(snapshot: Snapshot, { now, change, messages, happenings, cost }: 
     snapshot.messages[partition] = [...kept, ...news.filter(({ offset }) => offset > last)].slice(-MESSAGES);
   }
   snapshot.happenings = [...snapshot.happenings, ...happenings].slice(-500);
-  if (Math.floor(now / 1000) !== pastOf) recall();
+  if (second(now) === notedIn) return;
+  notedIn = second(now);
+  note(past, now, snapshot.picture);
+  noteEnds(now, snapshot.picture);
 }
 
-/** Once a second: the lines and the bars, from the steps of the memory. */
-function recall(): void {
-  if (!memory || !known) return;
-  pastOf = Math.floor(known.now / 1000);
-  past = histories(memory);
+/** The lines and the bars, from all that is remembered. */
+function recall({ past: { since, base, changes } }: Memory): void {
+  past = histories(memory as Memory);
   ends = {};
-  const note = (at: number, partitions: Record<string, { end?: number } | null>) => {
-    for (const [id, partition] of Object.entries(partitions))
-      if (partition?.end !== undefined && partition.end >= 0) {
-        ends[id] ??= [];
-        ends[id].push({ at, end: partition.end });
-      }
-  };
-  note(memory.past.since, memory.past.base.partitions);
-  for (const { at, change } of memory.past.changes)
-    if (change.partitions) note(at, change.partitions as Record<string, { end?: number }>);
+  let picture = base;
+  noteEnds(since, picture);
+  for (const { at, change } of changes) {
+    picture = merge(picture, change);
+    noteEnds(at, picture);
+  }
+}
+
+function noteEnds(at: number, { partitions }: Picture): void {
+  for (const [id, { end }] of Object.entries(partitions)) {
+    ends[id] ??= [];
+    const known = ends[id];
+    if (end >= 0 && end !== known.at(-1)?.end) known.push({ at, end });
+    while (known[1] && known[1].at < at - PAST_MS) known.shift();
+  }
 }
 
 document.addEventListener('visibilitychange', () => {
@@ -120,7 +128,8 @@ document.addEventListener('visibilitychange', () => {
 function keepAddress(): void {
   const wanted = new URLSearchParams();
   if (topic !== undefined) wanted.set('topic', topic);
-  if (chosen) wanted.set('groups', chosen.join(','));
+  // A name may hold any character. Of none at all, one without a name is left.
+  for (const name of chosen?.length === 0 ? [''] : (chosen ?? [])) wanted.append('group', name);
   history.replaceState(null, '', wanted.size > 0 ? `?${wanted}` : '/');
 }
 
@@ -215,11 +224,11 @@ function Page() {
       <main>
         <div class="lanes">
           <p class="hint">
-            A numbered cell is a message of <b>{picture.topic}</b>, at its <Term word="offset" />. A flag is
-            where a <Term word="group" /> has its <Term word="commit" />: all to its left is done. The stripe
-            to its right is what the group has yet to read: its <Term word="lag" />. A cell is{' '}
-            <span class="sample unread">yellow</span> until a group has committed it, and{' '}
-            <span class="sample read">green</span> once all have.
+            A numbered cell is a message, at its <Term word="offset" />:{' '}
+            <span class="sample unread">yellow</span> until a group has it done,{' '}
+            <span class="sample read">green</span> once all have. Each <Term word="group" /> begins at its{' '}
+            <i class="began-sample" />, and its flag moves with each <Term word="commit" />: by one, or by a
+            batch. The stripe to its right is what is yet to read: the <Term word="lag" />.
           </p>
           <Choice groups={groups} />
           {picture.missing !== undefined && (

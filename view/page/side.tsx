@@ -62,7 +62,7 @@ export function Brokers({ picture, now }: { picture: Picture; now: number }) {
     <section class="brokers" aria-labelledby="brokers">
       <h2 id="brokers">Brokers</h2>
       <ul>
-        {Object.entries(picture.brokers).map(([id, { host, port, gone }]) => {
+        {Object.entries(picture.brokers).map(([id, { host, port, gone, silent }]) => {
           const number = Number(id);
           const leads = partitions
             .filter(([, { leader }]) => leader === number)
@@ -71,16 +71,14 @@ export function Brokers({ picture, now }: { picture: Picture; now: number }) {
             .filter(([, { replicas, isr }]) => replicas.includes(number) && !isr.includes(number))
             .map(([partition]) => partition);
           const groups = Object.values(picture.groups).filter(({ coordinator }) => coordinator === number);
-          const isAway = gone !== undefined || picture.silent !== undefined;
+          const since = gone ?? silent ?? picture.silent?.since;
           return (
-            <li key={id} class={`broker ${isAway ? 'is-away' : ''}`}>
+            <li key={id} class={`broker ${since === undefined ? '' : 'is-away'}`}>
               <b>broker {id}</b>{' '}
               <span class="quiet">
                 {host}:{port}
               </span>
-              {isAway && (
-                <span class="bad">away for {span(now - (gone ?? picture.silent?.since ?? now))}</span>
-              )}
+              {since !== undefined && <span class="bad">no answer for {span(now - since)}</span>}
               {picture.controller === number && (
                 <span class="badge">
                   <Term word="controller" />
