@@ -54,6 +54,7 @@ at_least "${compose_version#v}" 2.24.4 ||
 if [[ -n $cluster && ${COMPOSE_FILE:-} != *docker-compose.cluster.yml* ]]; then
   files=${COMPOSE_FILE:-docker-compose.yml}
   # Where a list of files is given, Compose looks for no override by itself.
+  override=
   [[ -n ${COMPOSE_FILE:-} || ! -e docker-compose.override.yml ]] || override=docker-compose.override.yml
   separator=${COMPOSE_PATH_SEPARATOR:-:}
   export COMPOSE_FILE=$files${separator}docker-compose.cluster.yml${override:+$separator$override}
@@ -80,15 +81,17 @@ require_port kafka KAFKA_EXTERNAL_PORT=19092
 [[ -z $(port_of kafka-3) ]] || require_port kafka-3 KAFKA_3_EXTERNAL_PORT=19094
 [[ -z $view ]] || require_port live_view VIEW_PORT=18080
 
-# One broker or three: what ran before is stopped in its order, and what this stack has not is taken away. Its data stays.
+[[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
+docker compose build ${NO_CACHE:+--no-cache}
+
+# One broker or three: what ran before is stopped in its order, and what this stack has not is taken away. Its data
+# stays.
 left=$(docker ps --all --filter "label=com.docker.compose.project=$project" --format '{{ .Label "com.docker.compose.service" }}')
-if grep -x 'zookeeper\|kafka-[23]' <<<"$left" | grep -qvxF "$(docker compose config --services)"; then
+if grep -xE 'zookeeper|kafka-[23]' <<<"$left" | grep -qvxF "$(docker compose config --services)"; then
   docker compose stop
   set -- --remove-orphans "$@"
 fi
 
-[[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
-docker compose build ${NO_CACHE:+--no-cache}
 [[ -z $view ]] || echo "The live view: http://localhost:$(port_of live_view)"
 
 # Ctrl-C is for this script alone, so `up` runs in a process group of its own: Compose takes one Ctrl-C for the
