@@ -89,6 +89,8 @@ const fetchedIn = new WeakMap<object, () => Promise<void>>();
  *   the consumer ends (https://github.com/tulios/kafkajs/issues/939). Now each fetch has its own troubles, and a new
  *   coordinator is looked for: it knows the members, which stay what they are.
  * - What was fetched of the old leader and of the new one may be handed over twice. Now only what comes next is.
+ * - Stopped while the brokers to fetch from change, it fetches nothing, again and again without a pause, and never ends.
+ *   Now that ends it.
  */
 export function mendGroup(): void {
   const group = require('kafkajs/src/consumer/consumerGroup').prototype;
@@ -133,6 +135,14 @@ export function mendGroup(): void {
         await whileBeating(this, (interrupted) => life.take(batch, interrupted));
       });
     return batches;
+  };
+
+  const runner = require('kafkajs/src/consumer/runner').prototype;
+  const { fetch: fetchWhileRunning } = runner;
+  runner.fetch = async function (this: { running: boolean }, nodeId: string) {
+    // Not to be tried again: that would take up to two seconds more.
+    if (!this.running) throw Object.assign(new Error('The consumer is stopped'), { retriable: false });
+    return fetchWhileRunning.call(this, nodeId);
   };
 
   // Within its fetch kafkajs asks for this; what it does about an error, `recover` decides.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { BROKER_IDS } from '../../local/cluster';
+import { BROKER_IDS, type BrokerId, type ClusterBroker } from '../../local/cluster';
 import { useCluster } from '../support/kafka';
 import { range, received, sent, starts } from '../support/log';
 import { type Recorded, startService } from '../support/service';
@@ -102,3 +102,66 @@ test('a broker that is killed costs seconds, and no message; it comes back, and 
     'what was said to be sent is there, and nothing twice',
   );
 });
+
+test('a coordinator that is killed is found anew: members stay who they are, and nothing is lost, repeated or out of order', async () => {
+  const { producer, consumers, groups } = await startAll();
+  await messagesGoOn(producer, consumers);
+  const oldest = groups[0] as string;
+  const membersOf = async () => {
+    const { groups: described } = await kafka.admin.describeGroups(groups);
+    return described.flatMap(({ members }) => members.map(({ memberId }) => memberId)).sort();
+  };
+  const before = await membersOf();
+  assert.equal(before.length, consumers.length);
+  const coordinator = (await kafka.coordinator(oldest)) as BrokerId;
+  await kafka.cluster.broker[coordinator].stop('SIGKILL');
+  await messagesGoOn(producer, consumers);
+  assert.deepEqual(await membersOf(), before);
+  for (const service of [producer, ...consumers]) assert.equal(await service.stop(), 0);
+  assertWhole(producer, consumers);
+});
+
+test('a leader that is frozen gives way to another, and nothing is lost, repeated or out of order', async () => {
+  const { topic, producer, consumers } = await startAll();
+  await messagesGoOn(producer, consumers);
+  const leader = (await kafka.leader(topic)) as BrokerId;
+  kafka.cluster.broker[leader].freeze();
+  await messagesGoOn(producer, consumers);
+  kafka.cluster.broker[leader].thaw();
+  await messagesGoOn(producer, consumers);
+  for (const service of [producer, ...consumers]) {
+    assert.equal(await service.stop(), 0);
+    assert.ok(!service.lines.some((line) => line.startsWith('Broker lost')), 'two others are there');
+  }
+  assertWhole(producer, consumers);
+});
+
+test('with two of three killed each service says what holds it up, and goes on once they are back', async () => {
+  const { producer, consumers } = await startAll();
+  await messagesGoOn(producer, consumers);
+  const [one, other] = BROKER_IDS.map((id) => kafka.cluster.broker[id]) as [ClusterBroker, ClusterBroker];
+  await Promise.all([one.stop('SIGKILL'), other.stop('SIGKILL')]);
+  for (const service of [producer, ...consumers])
+    await service.line('what holds it up', (line) => line.startsWith('Held up: '));
+  await Promise.all([one.start(), other.start()]);
+  await messagesGoOn(producer, consumers);
+  for (const service of [producer, ...consumers]) {
+    await service.line('its end', (line) => line.startsWith('Going on after '));
+    assert.equal(await service.stop(), 0);
+  }
+  assertWhole(producer, consumers);
+});
+
+/** What each consumer printed of each partition: from where it began to the last that was sent, each once and in order. */
+function assertWhole(producer: Recorded, consumers: Recorded[]): void {
+  const all = sent(producer.lines);
+  for (const { lines } of consumers)
+    for (const { partition, offset } of starts(lines)) {
+      const last = all.findLast((one) => one.partition === partition)?.offset as number;
+      const printed = offsetsIn(lines, partition);
+      // A stop may come before the last ones are fetched.
+      const end = Math.min(last + 1, Math.max(...printed) + 1);
+      assert.deepEqual(printed, range(offset, end));
+      assert.ok(end > last - 20, `partition ${partition} ends at ${end} of ${last}`);
+    }
+}

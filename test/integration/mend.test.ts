@@ -32,6 +32,25 @@ test('a connection without requests lets the process rest', async () => {
   }
 });
 
+test('a consumer that is stopped while others are to be fetched from does not spin', async () => {
+  const createFetchManager = require('kafkajs/src/consumer/fetchManager');
+  const { prototype } = require('kafkajs/src/consumer/runner');
+  const logger = { namespace: () => logger, debug: () => undefined, info: () => undefined };
+  const stopped = { running: false, logger, consumerGroup: { groupId: 'of nobody', memberId: '' } };
+  let fetches = 0;
+  const manager = createFetchManager({
+    logger,
+    getNodeIds: () => [1],
+    fetch: (nodeId: number) => {
+      // Without the mending nothing else ever gets its turn, the test runner's own time-out neither.
+      if (++fetches > 100) throw new Error('It spins');
+      return prototype.fetch.call(stopped, nodeId);
+    },
+    handler: async () => undefined,
+  });
+  await assert.rejects(manager.start(), /The consumer is stopped/);
+});
+
 test('the first message follows the Starting line at once', async () => {
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 1));
