@@ -30,7 +30,10 @@ describe('on a broker that is to have more replicas than there are brokers', () 
       await service.line('what holds it up', (line) =>
         line.startsWith('Held up: INVALID_REPLICATION_FACTOR: '),
       );
-    assert.match(heldUp(producer)[0] as string, /start more brokers, or lower default\.replication\.factor/);
+    assert.match(
+      heldUp(producer)[0] as string,
+      /start more brokers, lower TOPIC_REPLICAS, or without it default\.replication\.factor/,
+    );
     await kafka.admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }] });
     await goingOn(producer);
     await producer.shows('messages', (lines) => sent(lines).length >= 3);
@@ -146,7 +149,7 @@ describe('on a broker that works', () => {
     await busy.shows('a batch in hand', (lines) => offsets(lines).length === 1);
     const second = start('consumer_batch_message', kafka, topic, settings);
     await second.line('why it waits', (line) =>
-      line.startsWith('Held up: REBALANCE_IN_PROGRESS: the group waits'),
+      line.startsWith('Held up: REBALANCE_IN_PROGRESS: no answer to the join yet: a group waits'),
     );
     await second.line('its start', (line) => /^(Starting|Resuming)/.test(line));
     assert.equal(heldUp(second).length, 1);

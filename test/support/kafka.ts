@@ -79,7 +79,7 @@ export function useKafka({
   const dataDir = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const kafka = { broker: undefined as unknown as Broker, dataDir } as TestKafka;
 
-  const disconnect = useClient(kafka, admin, async () => {
+  const disconnect = useClient(kafka, admin, 1, async () => {
     await fetchKafka();
     const port = await freePort();
     const options: BrokerOptions = {
@@ -114,7 +114,7 @@ export function useCluster({ properties }: { properties?: Properties } = {}): Te
   const kafka = {} as TestCluster;
   const lines: string[] = [];
 
-  const disconnect = useClient(kafka, true, async () => {
+  const disconnect = useClient(kafka, true, 3, async () => {
     await fetchKafka('kafka-4');
     const onLine = (service: string, line: string) => lines.push(`${service} | ${line}`);
     kafka.cluster = await startCluster({ dataDir, properties, onLine }).catch((error) => {
@@ -156,9 +156,15 @@ export function useCluster({ properties }: { properties?: Properties } = {}): Te
  * Gives the object a client, connected before the tests, once Kafka is started; the function that is given disconnects
  * it. What a test leaves running of the services is ended after it.
  *
+ * @param replicationFactor of the topics that tests make
  * @param start starts Kafka, and gives its address
  */
-function useClient(kafka: TestClient, connect: boolean, start: () => Promise<string>): () => Promise<void> {
+function useClient(
+  kafka: TestClient,
+  connect: boolean,
+  replicationFactor: number,
+  start: () => Promise<string>,
+): () => Promise<void> {
   let producer: Producer;
   before(async () => {
     kafka.client = new Kafka({
@@ -179,7 +185,7 @@ function useClient(kafka: TestClient, connect: boolean, start: () => Promise<str
     await until(`topic ${topic}`, async () => {
       try {
         await kafka.admin.createTopics({
-          topics: [{ topic, numPartitions, configEntries: entries(settings) }],
+          topics: [{ topic, numPartitions, replicationFactor, configEntries: entries(settings) }],
           waitForLeaders: true,
         });
         return true;
