@@ -17,7 +17,7 @@ const JARS: Record<KafkaLine, string> = {
 
 /** Kafka has this long, in ms, to stop by itself; one that is stopped while it starts may hang. */
 const STOP_GRACE_MS = 15_000;
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 
 export type Properties = Record<string, string | number | boolean>;
 
