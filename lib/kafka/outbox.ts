@@ -134,7 +134,7 @@ export class Outbox {
 
   /** Sends the same list, again and again: its sequence numbers tell the broker what it has already. */
   private async deliver(messages: Waiting[]): Promise<void> {
-    for (let attempts = 1; ; attempts++) {
+    for (;;) {
       try {
         const first = await this.send(messages);
         this.done(messages);
@@ -146,8 +146,6 @@ export class Outbox {
         if (line) throw new Error(line);
         const refused = refusal(error);
         if (refused) {
-          // An attempt before may have been taken: to parts of the list the broker would say that it has them.
-          if (attempts > 1) await this.renewProducer(nameOf(rootCause(error)), messages);
           await this.deliverOthers(messages, refused);
           return;
         }
@@ -193,7 +191,11 @@ export class Outbox {
 
   private async recover(error: unknown, messages: Waiting[]): Promise<void> {
     const name = nameOf(rootCause(error));
-    if (PRODUCER_ID_LOST.includes(name)) await this.renewProducer(name, messages);
+    if (PRODUCER_ID_LOST.includes(name)) {
+      print(`New producer id (${name}): up to ${messages.length} messages may repeat`);
+      await this.producer.disconnect().catch(() => undefined);
+      this.producer = this.createProducer();
+    }
     await sleep(RETRY_MS);
     try {
       await this.connect();
@@ -204,12 +206,5 @@ export class Outbox {
     // the word of a broker that has yet to hear of partitions that were added: what it was sent may be there.
     if (name === 'UNKNOWN_TOPIC_OR_PARTITION' || name === NOT_THERE)
       for (const message of this.waiting) message.partition %= Math.max(this.partitions, 1);
-  }
-
-  private async renewProducer(name: string, messages: Waiting[]): Promise<void> {
-    print(`New producer id (${name}): up to ${messages.length} messages may repeat`);
-    await this.producer.disconnect().catch(() => undefined);
-    this.producer = this.createProducer();
-    await this.producer.connect().catch(() => undefined);
   }
 }
