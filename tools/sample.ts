@@ -8,6 +8,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { buildAndRun, compose, copyProject, removeDemo } from '../test/support/compose';
 import { received } from '../test/support/log';
 import { until } from '../test/support/service';
@@ -71,10 +72,13 @@ async function recordFirstRun(folder: string): Promise<void> {
   await until('what the README quotes', () => isLong() && inHand() === 2 && isComplete());
   await stack.pressCtrlC();
   compose(folder, 'down', '--volumes');
-  // What Compose itself says goes before the first line of a service.
-  const log = stack.lines.slice(stack.lines.findIndex((line) => line.includes(' | ')));
+  // What Compose itself says goes before the first line of a service; and it moves the cursor as services end.
+  const log = stack.lines
+    .slice(stack.lines.findIndex((line) => line.includes(' | ')))
+    .map((line) => stripVTControlCharacters(line).trimEnd())
+    .filter(Boolean);
   const quoted = quote(text, log);
-  writeFileSync(join(ROOT, 'sample_consumer.log'), `${log.map((line) => line.trimEnd()).join('\n')}\n`);
+  writeFileSync(join(ROOT, 'sample_consumer.log'), `${log.join('\n')}\n`);
   if (quoted === undefined) throw new Error('The run did not show what the README quotes: record it again');
   writeFileSync(readme, quoted);
   console.log('Recorded: sample_consumer.log');
