@@ -202,11 +202,20 @@ export async function follow(folder: string, { commands, lines }: Step, reading:
     detached: true,
   });
   const run = new Recorded(shell);
-  await run.shows(lines.join('\n'), (shown) => reading.find(lines, shown) !== undefined);
-  const at = reading.find(lines, run.lines) as number[];
+  let hasEnded = false;
+  run.exit.then(() => {
+    hasEnded = true;
+  });
+  let at: number[] | undefined;
+  await run.shows(lines.join('\n'), (printed) => {
+    const isAll = hasEnded;
+    at = reading.find(lines, printed);
+    if (isAll && !at) throw new Error(`The commands have ended without: ${lines.join('\n')}`);
+    return at !== undefined;
+  });
   if (shell.exitCode === null) {
     process.kill(-(shell.pid as number), 'SIGINT');
     await run.exit;
   }
-  return { printed: run.lines, at };
+  return { printed: run.lines, at: at ?? [] };
 }

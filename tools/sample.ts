@@ -1,6 +1,7 @@
 /**
- * Records what the README shows, on Docker: sample_consumer.log, a first run of the demo from its start to Ctrl-C; and
- * of each experiment the whole output, docs/samples/NAME.log, of which the README gets the lines that it has.
+ * Records what the README shows, on Docker: sample_consumer.log, a first run of the demo from its start to Ctrl-C, with
+ * its picture docs/timeline.svg; and of each experiment the whole output, docs/samples/NAME.log, of which the README gets
+ * the lines that it has.
  *
  *     npm run sample [-- NAME ...]
  *
@@ -24,6 +25,7 @@ import {
   SAMPLES,
   TEXTS,
 } from './experiments';
+import { timeline } from './timeline';
 
 const ROOT = join(__dirname, '..');
 /** So many messages of the newest consumer make about half a minute of log. */
@@ -79,6 +81,7 @@ async function recordFirstRun(folder: string): Promise<void> {
     .filter(Boolean);
   const quoted = quote(text, log);
   writeFileSync(join(ROOT, 'sample_consumer.log'), `${log.join('\n')}\n`);
+  writeFileSync(join(ROOT, 'docs', 'timeline.svg'), timeline(log));
   if (quoted === undefined) throw new Error('The run did not show what the README quotes: record it again');
   writeFileSync(readme, quoted);
   console.log('Recorded: sample_consumer.log');
