@@ -207,15 +207,18 @@ export async function follow(folder: string, { commands, lines }: Step, reading:
     hasEnded = true;
   });
   let at: number[] | undefined;
-  await run.shows(lines.join('\n'), (printed) => {
-    const isAll = hasEnded;
-    at = reading.find(lines, printed);
-    if (isAll && !at) throw new Error(`The commands have ended without: ${lines.join('\n')}`);
-    return at !== undefined;
-  });
-  if (shell.exitCode === null) {
-    process.kill(-(shell.pid as number), 'SIGINT');
-    await run.exit;
+  try {
+    await run.shows(lines.join('\n'), (printed) => {
+      const isAll = hasEnded;
+      at = reading.find(lines, printed);
+      if (isAll && !at) throw new Error(`The commands have ended without: ${lines.join('\n')}`);
+      return at !== undefined;
+    });
+  } finally {
+    if (shell.exitCode === null) {
+      process.kill(-(shell.pid as number), 'SIGINT');
+      await run.exit;
+    }
   }
   return { printed: run.lines, at: at ?? [] };
 }
