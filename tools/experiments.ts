@@ -109,8 +109,9 @@ const TOKENS: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/\d+(?:\.\d)? (?:ms|s|min|h)\b/, () => String.raw`\d+(?:\.\d)? (?:ms|s|min|h)`],
   [/\b\d+(?:\.\d+){3}\b/, () => String.raw`\d+(?:\.\d+){3}`],
   [/\b[0-9a-f]{8}\b/, () => '[0-9a-f]{8}'],
-  [/(?<=\s)[2-9](?=\s|$)|(?<=\s)[1-9]\d+(?=\s|$)/, () => String.raw`[1-9]\d*`],
-  [/(?<=\s)[01](?=\s|$)/, () => String.raw`\d+`],
+  // In a table: what is large may be what matters.
+  [/(?<=\s)\d(?=\s|$)/, () => String.raw`\d+`],
+  [/(?<=\s)\d+(?=\s|$)/, () => String.raw`[1-9]\d+`],
   [/\s+/, () => String.raw`\s+`],
 ];
 const TOKEN = new RegExp(TOKENS.map(([{ source }]) => `(${source})`).join('|'), 'g');
