@@ -52,7 +52,10 @@ export function rewrite(text: string, { title, steps }: Experiment): string {
   let from = text.indexOf(`# ${title}\n`);
   return steps.reduce((result, { commands, lines }) => {
     const head = `\`\`\`sh\n${commands}\`\`\`\n\`\`\`text\n`;
-    const start = result.indexOf(head, from) + head.length;
+    const at = result.indexOf(head, from);
+    if (at < 0)
+      throw new Error(`The text has changed meanwhile, and no longer has the commands: ${commands}`);
+    const start = at + head.length;
     from = start;
     return `${result.slice(0, start)}${lines.join('\n')}\n${result.slice(result.indexOf('```', start))}`;
   }, text);
