@@ -114,7 +114,7 @@ const TOKENS: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/\b[0-9a-f]{8}\b/, () => '[0-9a-f]{8}'],
   // In a table: what is large may be what matters.
   [/(?<=\s)\d(?=\s|$)/, () => String.raw`\d+`],
-  [/(?<=\s)\d+(?=\s|$)/, () => String.raw`[1-9]\d+`],
+  [/(?<=\s)\d+(?=\s|$)/, () => String.raw`[1-9]\d*`],
   [/\s+/, () => String.raw`\s+`],
 ];
 const TOKEN = new RegExp(TOKENS.map(([{ source }]) => `(${source})`).join('|'), 'g');
