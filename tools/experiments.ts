@@ -112,6 +112,8 @@ const TOKENS: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/\d+(?:\.\d)? (?:ms|s|min|h)\b/, () => String.raw`\d+(?:\.\d)? (?:ms|s|min|h)`],
   [/\b\d+(?:\.\d+){3}\b/, () => String.raw`\d+(?:\.\d+){3}`],
   [/\b[0-9a-f]{8}\b/, () => '[0-9a-f]{8}'],
+  // The reason is as the system says it.
+  [/(?<=Broker lost: ).*(?=; trying)/, () => '.*'],
   // In a table: what is large may be what matters.
   [/(?<=\s)\d(?=\s|$)/, () => String.raw`\d+`],
   [/(?<=\s)\d+(?=\s|$)/, () => String.raw`[1-9]\d*`],

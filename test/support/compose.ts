@@ -72,8 +72,12 @@ export function compose(folder: string, ...args: string[]): string {
 export function removeDemo(folder: string): void {
   const filter = 'label=com.docker.compose.project=kafka-consumers-demo';
   const ids = docker('ps', '--all', '--quiet', '--filter', filter).split('\n');
-  if (ids[0]) docker('rm', '--force', '--volumes', ...ids);
-  compose(folder, 'down', '--volumes');
+  try {
+    if (ids[0]) docker('rm', '--force', '--volumes', ...ids);
+  } catch {
+    // One that removes itself as it ends may be about it. What is left, the next command removes.
+  }
+  compose(folder, 'down', '--volumes', '--remove-orphans');
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the answer of Docker, of which each test reads a few fields.
