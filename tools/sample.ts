@@ -5,7 +5,7 @@
  *
  *     npm run sample [-- NAME ...]
  *
- * With names, these experiments only.
+ * With names, these only: of experiments, or sample_consumer.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ import {
 import { timeline } from './timeline';
 
 const ROOT = join(__dirname, '..');
+const FIRST_RUN = 'sample_consumer';
 /** So many messages of the newest consumer make about half a minute of log. */
 const LONG_ENOUGH = 20;
 
@@ -44,10 +45,11 @@ async function main(names: readonly string[]): Promise<void> {
   const folder = copyProject();
   removeDemo(folder);
   try {
-    if (names.length === 0) await recordFirstRun(folder);
+    if (chosen(FIRST_RUN)) await recordFirstRun(folder);
+    if (!experiments.some(({ slug }) => chosen(slug))) return;
     await buildAndRun(folder, ['-d']).exit;
     for (const { file, ...experiment } of experiments) {
-      if (names.length > 0 && !names.includes(experiment.slug)) continue;
+      if (!chosen(experiment.slug)) continue;
       const shown = await record(folder, experiment);
       writeFileSync(file, rewrite(readFileSync(file, 'utf8'), shown));
       console.log(`Recorded: ${shown.title}`);
@@ -71,7 +73,7 @@ async function recordFirstRun(folder: string): Promise<void> {
   const beforeTheEnd = quotesOf(text).map((lines) => lines.filter((line) => !line.includes('stopping)')));
   const isComplete = () =>
     beforeTheEnd.every((lines) => lines.length === 0 || new Reading().find(lines, stack.lines));
-  await until('what the README quotes', () => isLong() && inHand() === 2 && isComplete());
+  await until('what the README quotes', () => isLong() && inHand() > 1 && isComplete());
   await stack.pressCtrlC();
   compose(folder, 'down', '--volumes');
   // What Compose itself says goes before the first line of a service; and it moves the cursor as services end.
