@@ -131,36 +131,37 @@ function throughputTable(rows: readonly Throughput[] = []): string {
   );
 }
 
+/** Four lines: how fast, how soon and at what cost, and the live view. The ranges are in docs/measured.md. */
 function headlines({ throughput, latency, start, cost, history, view }: Results): string {
-  const answers: string[][] = [];
-  for (const { client, rate, p50, p99 } of latency?.rows ?? [])
-    if (client === US)
-      answers.push([
-        `from the tick to the line, at ${count(rate)} a second`,
-        `p50 ${show(p50, 1)} ms, p99 ${show(p99, 1)} ms`,
-      ]);
-  for (const { where, part, seconds } of start?.rows ?? [])
-    if (part === 'the whole start')
-      answers.push([`from the command to the first message, ${where}`, `${show(seconds, 1)} s`]);
-  for (const { process, cpu, memory } of cost?.rows.slice(-1) ?? [])
-    answers.push([
-      `${process}, at one message a second`,
-      `${show(cpu, 1)} % of a core, ${show(memory, 0)} MB`,
-    ]);
-  for (const { service, messages, seconds, memory } of history?.rows ?? [])
-    answers.push([
-      `${count(messages)} messages replayed by \`${service}\``,
-      `${count(seconds)} s, in at most ${count(Math.max(...memory))} MB`,
-    ]);
-  for (const { unwatched, shownAfter, frames, server } of view?.rows ?? [])
-    answers.push([
-      'the live view',
-      `a message is shown after p50 ${count(shownAfter.p50)} ms, p99 ${count(shownAfter.p99)} ms; ` +
-        `${number(unwatched, 2)} % of a core with nobody watching; ` +
-        `at 1,000 a second ${show(frames, 0)} frames a second, in at most ${count(Math.max(...server))} MB`,
-    ]);
-  const rows = throughput?.rows.filter(({ partitions }) => partitions === 1);
-  return `${throughputTable(rows)}\n\n${table(['of this project', 'measured'], answers)}\n`;
+  const lines = ['one by one', 'batches of 1,000'].flatMap((mode) => {
+    const rows = throughput?.rows.filter((row) => row.partitions === 1 && row.mode === mode) ?? [];
+    const rates = rows.map(({ client, rate }) => `${client.replace(',', '')} ${count(rate.median)}`);
+    return rates.length > 0 ? [`- Messages a second, ${mode}: ${rates.join(', ')}.`] : [];
+  });
+  const rest = [
+    ...(latency?.rows ?? []).flatMap(({ client, rate, p50 }) =>
+      client === US && rate === 1 ? [`from the tick to the line ${number(p50.median, 1)} ms`] : [],
+    ),
+    ...(start?.rows ?? []).flatMap(({ where, part, seconds }) =>
+      part === 'the whole start'
+        ? [`from the command to the first message ${number(seconds.median, 0)} s ${where}`]
+        : [],
+    ),
+    ...(cost?.rows.slice(-1) ?? []).map(
+      ({ process, cpu, memory }) =>
+        `${process} take ${number(cpu.median, 1)} % of a core and ${number(memory.median, 0)} MB`,
+    ),
+    ...(history?.rows.slice(0, 1) ?? []).map(
+      ({ messages, seconds, memory }) =>
+        `${count(messages)} messages replayed in ${count(seconds)} s, in at most ${count(Math.max(...memory))} MB`,
+    ),
+  ].join('; ');
+  const shown = (view?.rows ?? []).map(
+    ({ unwatched, shownAfter, frames, server }) =>
+      `- The live view shows a message after ${count(shownAfter.p50)} ms; ${number(unwatched, 2)} % of a core with nobody ` +
+      `watching; at 1,000 a second ${number(frames.median, 0)} frames a second, in at most ${count(Math.max(...server))} MB.`,
+  );
+  return `${[...lines, `- ${rest[0]?.toUpperCase()}${rest.slice(1)}.`, ...shown].join('\n')}\n`;
 }
 
 function table(head: readonly string[], rows: readonly string[][] = []): string {

@@ -1,30 +1,110 @@
-/** Records sample_consumer.log: the log of a first run of the Compose stack, as it comes. `npm run sample`. */
-import { rmSync, writeFileSync } from 'node:fs';
+/**
+ * Records what the README shows, on Docker: sample_consumer.log, a first run of the demo from its start to Ctrl-C, with
+ * its picture docs/timeline.svg; and of each experiment the whole output, docs/samples/NAME.log, of which the README gets
+ * the lines that it has.
+ *
+ *     npm run sample [-- NAME ...]
+ *
+ * With names, these only: of experiments, or sample_consumer.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildAndRun, compose, copyProject } from '../test/support/compose';
+import { stripVTControlCharacters } from 'node:util';
+import { buildAndRun, compose, copyProject, removeDemo } from '../test/support/compose';
 import { received } from '../test/support/log';
 import { until } from '../test/support/service';
+import {
+  type Experiment,
+  excerpt,
+  experimentsOf,
+  follow,
+  quote,
+  quotesOf,
+  Reading,
+  rewrite,
+  SAMPLES,
+  TEXTS,
+} from './experiments';
+import { timeline } from './timeline';
 
+const ROOT = join(__dirname, '..');
+const FIRST_RUN = 'sample_consumer';
 /** So many messages of the newest consumer make about half a minute of log. */
 const LONG_ENOUGH = 20;
 
-async function record(): Promise<void> {
+async function main(names: readonly string[]): Promise<void> {
+  const texts = TEXTS.map((name) => join(ROOT, name));
+  const experiments = texts.flatMap((file) =>
+    experimentsOf(readFileSync(file, 'utf8')).map((experiment) => ({ file, ...experiment })),
+  );
+  const unknown = names.find((name) => !experiments.some(({ slug }) => slug === name));
+  if (unknown)
+    throw new Error(
+      `${unknown} is no experiment: choose of ${experiments.map(({ slug }) => slug).join(', ')}`,
+    );
   const folder = copyProject();
-  compose(folder, 'down', '--volumes');
-  const stack = buildAndRun(folder);
+  removeDemo(folder);
   try {
-    await until('half a minute', () => received(stack.of('consumer_from_newest')).length >= LONG_ENOUGH);
-    // What Compose itself says goes before the first line of a service.
-    const log = stack.lines.slice(stack.lines.findIndex((line) => line.includes(' | ')));
-    writeFileSync(join(__dirname, '..', 'sample_consumer.log'), `${log.join('\n')}\n`);
+    if (chosen(FIRST_RUN)) await recordFirstRun(folder);
+    if (!experiments.some(({ slug }) => chosen(slug))) return;
+    await buildAndRun(folder, ['-d']).exit;
+    for (const { file, ...experiment } of experiments) {
+      if (!chosen(experiment.slug)) continue;
+      const shown = await record(folder, experiment);
+      writeFileSync(file, rewrite(readFileSync(file, 'utf8'), shown));
+      console.log(`Recorded: ${shown.title}`);
+    }
   } finally {
-    if (stack.child.exitCode === null) await stack.pressCtrlC();
-    compose(folder, 'down', '--volumes');
+    removeDemo(folder);
     rmSync(folder, { recursive: true });
   }
 }
 
-record().catch((error) => {
+/** Records half a minute, or as long as it takes until it shows what the README quotes. */
+async function recordFirstRun(folder: string): Promise<void> {
+  const readme = join(ROOT, 'README.md');
+  const text = readFileSync(readme, 'utf8');
+  const stack = buildAndRun(folder);
+  const isLong = () => received(stack.of('consumer_from_newest')).length >= LONG_ENOUGH;
+  // With a batch in the making, which Ctrl-C cuts short.
+  const inHand = () =>
+    (received(stack.of('consumer_from_newest')).at(-1)?.last ?? 0) -
+    (received(stack.of('consumer_batch_message')).at(-1)?.last ?? 0);
+  const beforeTheEnd = quotesOf(text).map((lines) => lines.filter((line) => !line.includes('stopping)')));
+  const isComplete = () =>
+    beforeTheEnd.every((lines) => lines.length === 0 || new Reading().find(lines, stack.lines));
+  await until('what the README quotes', () => isLong() && inHand() > 1 && isComplete());
+  await stack.pressCtrlC();
+  compose(folder, 'down', '--volumes');
+  // What Compose itself says goes before the first line of a service; and it moves the cursor as services end.
+  const log = stack.lines
+    .slice(stack.lines.findIndex((line) => line.includes(' | ')))
+    .map((line) => stripVTControlCharacters(line).trimEnd())
+    .filter(Boolean);
+  const quoted = quote(text, log);
+  writeFileSync(join(ROOT, 'sample_consumer.log'), `${log.join('\n')}\n`);
+  writeFileSync(join(ROOT, 'docs', 'timeline.svg'), timeline(log));
+  if (quoted === undefined) throw new Error('The run did not show what the README quotes: record it again');
+  writeFileSync(readme, quoted);
+  console.log('Recorded: sample_consumer.log');
+}
+
+async function record(folder: string, { title, slug, steps }: Experiment): Promise<Experiment> {
+  const reading = new Reading();
+  const log = [`# ${title}`];
+  const shown: Experiment = { title, slug, steps: [] };
+  for (const step of steps) {
+    const { printed, at } = await follow(folder, step, reading);
+    const typed = step.commands.trimEnd().split('\n');
+    log.push('', ...typed.map((line) => `$ ${line}`), ...printed.map((line) => line.trimEnd()));
+    shown.steps.push({ ...step, lines: excerpt(printed, at) });
+  }
+  mkdirSync(join(ROOT, SAMPLES), { recursive: true });
+  writeFileSync(join(ROOT, SAMPLES, `${slug}.log`), `${log.join('\n')}\n`);
+  return shown;
+}
+
+main(process.argv.slice(2)).catch((error) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 });

@@ -96,9 +96,9 @@ test('the images hold the packages that the services need, and no others', () =>
   }
 });
 
-test('an image adds as much to its base image as the README says', () => {
-  const readme = readFileSync(join(folder, 'README.md'), 'utf8');
-  const said = Number(/image adds ([\d.]+) MB of files to `node:24-bookworm-slim`/.exec(readme)?.[1]);
+test('an image adds as much to its base image as docs/containers.md says', () => {
+  const page = readFileSync(join(folder, 'docs', 'containers.md'), 'utf8');
+  const said = Number(/image adds ([\d.]+) MB of files to `node:24-bookworm-slim`/.exec(page)?.[1]);
   for (const service of OUR_SERVICES) {
     const count = 'find /app -type f -exec cat {} + | wc -c';
     const added = Number(docker('run', '--rm', inspect(service).Config.Image, 'sh', '-c', count)) / 1e6;

@@ -68,6 +68,18 @@ export function compose(folder: string, ...args: string[]): string {
   return docker('compose', '--project-directory', folder, ...args);
 }
 
+/** Takes the demo away with its data, and what ran beside it under names of its own. */
+export function removeDemo(folder: string): void {
+  const filter = 'label=com.docker.compose.project=kafka-consumers-demo';
+  const ids = docker('ps', '--all', '--quiet', '--filter', filter).split('\n');
+  try {
+    if (ids[0]) docker('rm', '--force', '--volumes', ...ids);
+  } catch {
+    // One that removes itself as it ends may be about it. What is left, the next command removes.
+  }
+  compose(folder, 'down', '--volumes', '--remove-orphans');
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: the answer of Docker, of which each test reads a few fields.
 export function inspect(container: string): any {
   return JSON.parse(docker('inspect', container))[0];
