@@ -37,11 +37,10 @@ async function main(names: readonly string[]): Promise<void> {
   const experiments = texts.flatMap((file) =>
     experimentsOf(readFileSync(file, 'utf8')).map((experiment) => ({ file, ...experiment })),
   );
-  const unknown = names.find((name) => !experiments.some(({ slug }) => slug === name));
-  if (unknown)
-    throw new Error(
-      `${unknown} is no experiment: choose of ${experiments.map(({ slug }) => slug).join(', ')}`,
-    );
+  const known = [FIRST_RUN, ...experiments.map(({ slug }) => slug)];
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown) throw new Error(`${unknown} is not recorded: choose of ${known.join(', ')}`);
+  const chosen = (name: string) => names.length === 0 || names.includes(name);
   const folder = copyProject();
   removeDemo(folder);
   try {
