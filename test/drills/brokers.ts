@@ -1,4 +1,5 @@
 /** The brokers of a lab: what they are called, and what they say of themselves. */
+import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../support/service';
 import type { Lab } from './lab';
 
@@ -48,6 +49,18 @@ export async function controller(lab: Lab): Promise<string> {
   const [broker] = lab.brokers as [string];
   const state = await lab.exec(broker, 'cat', '/var/lib/kafka/data/__cluster_metadata-0/quorum-state');
   return lab.brokerOf(JSON.parse(state).leaderId);
+}
+
+/** Waits until the members of a consumer's group have to join anew, for there is one more. */
+export async function rebalancing(lab: Lab, consumer: string): Promise<void> {
+  // The rebalance is over within a second or two: Kafka's own tool would take longer to start.
+  const admin = new Kafka({ brokers: [lab.broker], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  await until('a group that rebalances', async () => {
+    const { groups } = await admin.describeGroups([lab.groupOf(consumer)]);
+    return groups.some(({ state, members }) => state !== 'Stable' || members.length > 1);
+  });
+  await admin.disconnect();
 }
 
 /** Waits until every partition, the groups' own too, is on all its brokers again. */

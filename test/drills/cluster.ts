@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OUR_SERVICES } from '../support/compose';
 import { starts } from '../support/log';
 import { until } from '../support/service';
-import { allInSync, controller, coordinator, leader } from './brokers';
+import { allInSync, controller, coordinator, leader, rebalancing } from './brokers';
 import {
   type Drill,
   fault,
@@ -76,13 +76,8 @@ export const onThreeBrokers: Drill[] = [
     async (lab) => {
       const consumer = anyConsumer();
       const broker = await coordinator(lab, consumer);
-      const before = (await lab.lines(broker)).length;
       const joining = lab.join(consumer, 'drill-member');
-      await until('the group rebalances', async () =>
-        (await lab.lines(broker))
-          .slice(before)
-          .some((line) => line.includes(`rebalance group ${lab.groupOf(consumer)}`)),
-      );
+      await rebalancing(lab, consumer);
       const lasting = await killed(lab, broker);
       await joining;
       return lasting;

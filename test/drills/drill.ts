@@ -82,7 +82,11 @@ export function lastingFault(
  * left standing for over a second goes on from there, as it is to: such a gap is said, and is none of the drill's.
  */
 export async function finishWithEveryTick(lab: Lab): Promise<Outcome> {
+  // With all put right, too: whom the stop finds held up has messages left.
+  await lab.recovery();
   const verdict = await lab.finish();
+  const unsent = (await lab.lines('kafka-producer')).find((line) => line.startsWith('Stopped with'));
+  demand(unsent === undefined, `the producer: ${unsent}`);
   const times = lab.records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
   const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
   const [missing] = gaps.filter((gap) => gap !== lab.interval && gap <= 1000);
