@@ -54,6 +54,11 @@ test('each script and source file that a page names is there', () => {
       );
 });
 
+test('the code that the README shows is that of the consumer', () => {
+  const [, code = ''] = /```ts\n(.*?)```/s.exec(read('README.md')) ?? [];
+  assert.ok(code.length > 100 && read('consumers', 'consumer_fromOldest.ts').endsWith(code), code);
+});
+
 test('each setting of the code is in a table', () => {
   const code = readdirSync(join(ROOT, 'lib', 'process')).map((name) => read('lib', 'process', name));
   const names = [...code.join('\n').matchAll(/^\s+([A-Z][A-Z_]+): \w+\(/gm)].map(([, name = '']) => name);
