@@ -3,6 +3,7 @@
  * shows the same. `npm run sample` records them; the end-to-end tests run them.
  */
 import { spawn } from 'node:child_process';
+import { docker } from '../test/support/compose';
 import { Recorded } from '../test/support/service';
 
 export interface Step {
@@ -197,6 +198,21 @@ function ageOf(line: string): number {
 }
 
 /**
+ * Without a terminal, Compose may lose the Ctrl-C that it is to hand on to what `run --rm` has started: it takes it for
+ * the end of its own work, too (2.40.3).
+ */
+function stopWhatWasRun(): void {
+  const running = docker('ps', '--quiet', '--filter', 'label=com.docker.compose.oneoff=True');
+  for (const container of running.split('\n').filter(Boolean))
+    try {
+      const isForOnce = docker('inspect', '--format', '{{.HostConfig.AutoRemove}}', container) === 'true';
+      if (isForOnce) docker('stop', container);
+    } catch {
+      // It has ended meanwhile.
+    }
+}
+
+/**
  * Types the commands in the folder, and ends the last one with Ctrl-C once it has shown the lines.
  *
  * @returns all that it printed, and where the lines are in it
@@ -225,6 +241,7 @@ export async function follow(folder: string, { commands, lines }: Step, reading:
       process.kill(-(shell.pid as number), 'SIGINT');
       await run.exit;
     }
+    stopWhatWasRun();
   }
   return { printed: run.lines, at: at ?? [] };
 }
