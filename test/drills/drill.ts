@@ -2,6 +2,7 @@
 import { OUR_SERVICES } from '../support/compose';
 import { until } from '../support/service';
 import type { Brokers } from './brokers';
+import { tickGaps } from './judge';
 import { type AllSettings, type Changes, demand, type Lab, type Outcome } from './lab';
 
 export interface Drill {
@@ -78,8 +79,8 @@ export function lastingFault(
 }
 
 /**
- * As `lab.finish`; the clock went on ticking all the time, and every tick is there, once. A producer that the machine has
- * left standing for over a second goes on from there, as it is to: such a gap is said, and is none of the drill's.
+ * As `lab.finish`; the clock went on ticking all the time, and every tick is there, once. That the machine left the
+ * producer standing is said, and is none of the drill's failures.
  */
 export async function finishWithEveryTick(lab: Lab): Promise<Outcome> {
   // With all put right, too: whom the stop finds held up has messages left.
@@ -87,13 +88,9 @@ export async function finishWithEveryTick(lab: Lab): Promise<Outcome> {
   const verdict = await lab.finish();
   const unsent = (await lab.lines('kafka-producer')).find((line) => line.startsWith('Stopped with'));
   demand(unsent === undefined, `the producer: ${unsent}`);
-  const times = lab.records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
-  const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
-  const [missing] = gaps.filter((gap) => gap !== lab.interval && gap <= 1000);
-  demand(missing === undefined, `between two ticks of the ${times.length} in the topic are ${missing} ms`);
-  const stood = gaps.filter((gap) => gap > 1000);
-  if (stood.length > 0 && lab.interval < 1000)
-    console.log(`The machine stood still for ${stood.join(', ')} ms`);
+  const { stood, wrong } = tickGaps(lab.records, lab.interval);
+  demand(wrong.length === 0, `between ticks in the topic are ${wrong.join(', ')} ms`);
+  if (stood.length > 0) console.log(`The machine stood still for ${stood.join(', ')} ms`);
   return verdict;
 }
 

@@ -75,6 +75,19 @@ export function judge(
   return verdict;
 }
 
+/**
+ * Where the ticks in the topic are not one interval apart, in ms. A producer that the machine has left standing for over
+ * a second goes on from there, as it is to, which is hardly a whole number of intervals after the last tick (`stood`).
+ * Whatever else is a tick that is not there, or is there twice (`wrong`).
+ */
+export function tickGaps(records: readonly TopicRecord[], intervalMs: number) {
+  const times = records.map(({ timestamp }) => timestamp).sort((a, b) => a - b);
+  const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
+  const hasStood = (gap: number) => gap > 1000 && gap % intervalMs !== 0;
+  const odd = gaps.filter((gap) => gap !== intervalMs);
+  return { stood: odd.filter(hasStood), wrong: odd.filter((gap) => !hasStood(gap)) };
+}
+
 /** Every message that was said to be sent is in the topic once, where it was said to be, in the order of its ticks. */
 function judgeProducer(
   records: readonly TopicRecord[],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judge, topicRecords } from '../drills/judge';
+import { judge, tickGaps, topicRecords } from '../drills/judge';
 
 const value = (second: number) => `{"current_time":"2026-01-01 00:00:0${second}"}`;
 const records = topicRecords(
@@ -58,4 +58,14 @@ test('what was said to be sent and is not in the topic is lost; what is in it tw
 test('messages in the topic in another order than that of their ticks are out of order', () => {
   const late = records.map((record) => (record.offset === 3 ? { ...record, timestamp: 500 } : record));
   assert.equal(judge(late, producer, []).disordered, 1);
+});
+
+test('ticks that are missing, or come twice, are told from a producer that stood still', () => {
+  const at = (...times: number[]) =>
+    times.map((timestamp, offset) => ({ partition: 0, offset, timestamp, value: '' }));
+  assert.deepEqual(tickGaps(at(0, 20, 60), 20), { stood: [], wrong: [40] });
+  assert.deepEqual(tickGaps(at(0, 20, 20, 40), 20), { stood: [], wrong: [0] });
+  assert.deepEqual(tickGaps(at(0, 20, 5020, 5040), 20), { stood: [], wrong: [5000] });
+  assert.deepEqual(tickGaps(at(0, 20, 1533, 1553), 20), { stood: [1513], wrong: [] });
+  assert.deepEqual(tickGaps(at(40, 0, 20), 20), { stood: [], wrong: [] });
 });
