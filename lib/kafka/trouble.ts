@@ -75,6 +75,8 @@ export class Trouble {
   /** Hears how a request ended. */
   hear({ broker, request, error, throttledMs }: Outcome): void {
     const cause = error && rootCause(error);
+    // kafkajs has closed the connection itself, with a request on its way to it: that says nothing of the broker.
+    if (cause?.code === 'ERR_STREAM_WRITE_AFTER_END') return;
     // An error by Kafka's own name is an answer too. A connection alone is none: a proxy may stand before the broker.
     if (cause ? cause.type !== undefined : request !== 'Connect') this.answer(broker);
     else if (cause) this.unreachable.add(broker);

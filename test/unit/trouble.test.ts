@@ -173,6 +173,15 @@ test('a rebalance, a message refused, a topic that is there already are no troub
   assert.deepEqual(lines, []);
 });
 
+test('a connection that the client has closed itself is no trouble of the broker', () => {
+  const ended = Object.assign(new Error('Connection error: write after end'), {
+    name: 'KafkaJSConnectionError',
+    code: 'ERR_STREAM_WRITE_AFTER_END',
+  });
+  failFor(10, ended, 'Fetch');
+  assert.deepEqual(lines, []);
+});
+
 test('a quota is said with how long Kafka has the client wait', () => {
   for (let second = 0; second < 7; second++) {
     trouble.hear({ broker: BROKER, request: 'Fetch', throttledMs: 4200 });
