@@ -157,7 +157,7 @@ export function mendGroup(): void {
     });
     beat.catch(() => undefined);
     // One that does not answer keeps nobody from fetching: the next call tells what became of this one.
-    await within(HEARTBEAT_MS, beat);
+    await waitAtMost(HEARTBEAT_MS, beat);
   };
 
   async function recover(
@@ -258,8 +258,8 @@ function membership(group: ConsumerGroup): Membership {
   };
 }
 
-/** Waits for the promise, for at most so many ms. @throws its error, if it fails in time */
-async function within(ms: number, promise: Promise<void>): Promise<void> {
+/** @throws its error, if it fails in time */
+async function waitAtMost(ms: number, promise: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
