@@ -94,8 +94,11 @@ export class Outbox {
     const isStanding = this.trouble.isStanding;
     if (!isStanding) await Promise.race([this.sending, sleep(LAST_TRY_MS)]);
     if (this.waiting.length > 0) {
-      const reason = this.trouble.reason ?? `no acknowledgement within ${LAST_TRY_MS / 1000} s`;
-      print(`Stopped with ${this.waiting.length} messages not sent: ${reason}`);
+      const { length } = this.waiting;
+      // What is under way may be written all the same: nobody is left to hear of it.
+      const reason =
+        this.trouble.reason ?? `not acknowledged within ${LAST_TRY_MS / 1000} s, and may be there`;
+      print(`Stopped with ${length} message${length === 1 ? '' : 's'} not sent: ${reason}`);
     }
     await Promise.race([this.producer.disconnect(), sleep(isStanding ? 0 : LAST_TRY_MS)]);
   }
