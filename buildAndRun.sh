@@ -76,6 +76,9 @@ require_port() { # service, and the setting that has another port
     die "Port $port on this machine is taken: stop what listens there, or choose another with $2 $0${cluster:+ $cluster}${view:+ $view}"
   fi
 }
+twice=$(for service in kafka kafka-2 kafka-3 live_view; do port_of $service; done | sort | uniq -d | head -n 1)
+[[ -z $twice ]] ||
+  die "Port $twice is meant for two services: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT, VIEW_PORT)."
 require_port kafka KAFKA_EXTERNAL_PORT=19092
 [[ -z $(port_of kafka-2) ]] || require_port kafka-2 KAFKA_2_EXTERNAL_PORT=19093
 [[ -z $(port_of kafka-3) ]] || require_port kafka-3 KAFKA_3_EXTERNAL_PORT=19094

@@ -63,6 +63,7 @@ async function run(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => endOnce(1));
   const { view, cluster } = options(process.argv.slice(2));
   const ports = BROKER_PORTS.slice(0, cluster ? 3 : 1).map(externalPort);
+  requireDifferent(ports);
   claim();
   fetching = fetchKafka(cluster ? 'kafka-4' : 'kafka-3', stopping.signal);
   await fetching;
@@ -181,6 +182,13 @@ function externalPort(setting: string): number | undefined {
   if (port < 1 || port > 65_535)
     throw new Error(`${setting} is "${value}": a port from 1 to 65535 is needed; change it, or leave it out`);
   return port;
+}
+
+/** @throws Error of one line where two of the brokers are to have the same port */
+function requireDifferent(ports: (number | undefined)[]): void {
+  const twice = ports.find((port, index) => port !== undefined && ports.indexOf(port) < index);
+  if (twice !== undefined)
+    throw new Error(`Port ${twice} is meant for two brokers: give each its own (${BROKER_PORTS.join(', ')})`);
 }
 
 function show(name: string, line: string): void {

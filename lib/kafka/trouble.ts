@@ -77,8 +77,9 @@ export class Trouble {
     const cause = error && rootCause(error);
     // kafkajs has closed the connection itself, with a request on its way to it: that says nothing of the broker.
     if (cause?.code === 'ERR_STREAM_WRITE_AFTER_END') return;
-    // An error by Kafka's own name is an answer too. A connection alone is none: a proxy may stand before the broker.
-    if (cause ? cause.type !== undefined : request !== 'Connect') this.answer(broker);
+    // An error by Kafka's own name is an answer too, and so is to be kept out. A connection alone is none: a proxy may
+    // stand before the broker.
+    if (cause ? cause.type !== undefined || isAccess(cause) : request !== 'Connect') this.answer(broker);
     else if (cause) this.unreachable.add(broker);
     if (cause && !NO_TROUBLE.includes(cause.type ?? '')) this.fail(broker, request, cause);
     else if (throttledMs) this.fail(broker, request, throttled(throttledMs));

@@ -156,6 +156,46 @@ test('with two of three killed each service says what holds it up, and goes on o
   assertWhole(producer, consumers);
 });
 
+test('a topic is made with as many copies as the settings say; more than there are brokers is said', async () => {
+  const settings = { KAFKA_BROKERS: kafka.cluster.brokers, SEND_INTERVAL_MS: '100' };
+  const [two, four] = [`test-${randomUUID()}`, `test-${randomUUID()}`];
+  const producer = startService('kafka-producer', { ...settings, KAFKA_TOPIC: two, TOPIC_REPLICAS: '2' });
+  const tooMany = startService('consumer_from_oldest', {
+    ...settings,
+    KAFKA_TOPIC: four,
+    TOPIC_REPLICAS: '4',
+  });
+  await producer.shows('messages', (lines) => sent(lines).length >= 2);
+  const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [two] });
+  assert.equal(topics[0]?.partitions[0]?.replicas.length, 2);
+  await tooMany.line('why it waits', (line) =>
+    /^Held up: INVALID_REPLICATION_FACTOR: .*lower TOPIC_REPLICAS/.test(line),
+  );
+  for (const service of [producer, tooMany]) assert.equal(await service.stop(), 0);
+});
+
+test('a message that too few brokers would have is not taken: the producer says so, and sends it once they are back', async () => {
+  const topic = await kafka.createTopic(1, { 'min.insync.replicas': '3' });
+  const producer = startService('kafka-producer', {
+    KAFKA_BROKERS: kafka.cluster.brokers,
+    KAFKA_TOPIC: topic,
+    SEND_INTERVAL_MS: '100',
+  });
+  await producer.shows('messages', (lines) => sent(lines).length >= 5);
+  const leader = await kafka.leader(topic);
+  const follower = BROKER_IDS.map((id) => kafka.cluster.broker[id]).find(({ id }) => id !== leader);
+  await follower?.stop('SIGKILL');
+  await producer.line('why it waits', (line) =>
+    /^Held up: NOT_ENOUGH_REPLICAS(_AFTER_APPEND)?: .*; too few brokers have the partition/.test(line),
+  );
+  await follower?.start();
+  await producer.line('the end of it', (line) => line.startsWith('Going on after '));
+  assert.equal(await producer.stop(), 0);
+  const placed = sent(producer.lines).map(({ offset }) => offset);
+  assert.deepEqual(placed, range(0, placed.length));
+  assert.equal((await kafka.read(topic)).length, placed.length, 'each once');
+});
+
 /**
  * What each consumer printed of each partition: from where it began to the last that was sent, each once and in order.
  * What the producer was stopped over, without an acknowledgement, may be there too: it says so.

@@ -181,6 +181,14 @@ test('a wrong port of a broker is one line', async () => {
   ]);
 });
 
+test('the same port for two brokers is one line', async () => {
+  const demo = buildAndRun(['--cluster'], { KAFKA_EXTERNAL_PORT: '19093', KAFKA_3_EXTERNAL_PORT: '19093' });
+  assert.equal((await demo.exit).code, 1);
+  assert.deepEqual(demo.errors, [
+    'Port 19093 is meant for two brokers: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT)',
+  ]);
+});
+
 test('an argument for Compose is refused in one line', async () => {
   const demo = buildAndRun(['-d']);
   assert.equal((await demo.exit).code, 1);

@@ -1,7 +1,7 @@
 /** On a cluster that wants TLS and logins, all is as without; who is not let in is told why, in one line, and soon. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -205,33 +205,64 @@ test('a login that is broken off is no wrong password: it is tried again', async
 });
 
 test('a password that changes while services run holds them up until its file has it, and nothing is lost', async () => {
-  const user = SUPER_USER;
-  await kafka.setPassword(user, 'old-S3NTINEL');
+  await kafka.setPassword(SUPER_USER, 'old-S3NTINEL');
   const file = join(kafka.folder, 'changing');
   writeFileSync(file, 'old-S3NTINEL\n');
-  const topic = await kafka.createTopic();
   const settings = {
     ...kafka.settings('login'),
-    KAFKA_TOPIC: topic,
     KAFKA_SASL_MECHANISM: 'SCRAM-SHA-256',
-    KAFKA_SASL_USERNAME: user,
+    KAFKA_SASL_USERNAME: SUPER_USER,
     KAFKA_SASL_PASSWORD_FILE: file,
   };
+  await heldUpUntilRenewed(settings, {
+    change: () => kafka.setPassword(SUPER_USER, 'new-S3NTINEL'),
+    line: /^Held up: SASL_AUTHENTICATION_FAILED: .*; check the user and the password.*; trying again$/,
+    renew: () => writeFileSync(file, 'new-S3NTINEL\n'),
+  });
+});
+
+test('a certificate of ours that is worth nothing any more holds services up until its files are renewed', async () => {
+  const [cert, key] = ['renewed.cert', 'renewed.key'].map((name) => join(kafka.folder, name)) as [
+    string,
+    string,
+  ];
+  const put = (from: { cert: string; key: string }) => {
+    copyFileSync(from.cert, cert);
+    copyFileSync(from.key, key);
+  };
+  put(client);
+  const settings = kafka.settings('mutual', { KAFKA_SSL_CERT_FILE: cert, KAFKA_SSL_KEY_FILE: key });
+  const stranger = new Authority(join(kafka.folder, 'unknown')).sign('client');
+  await heldUpUntilRenewed(settings, {
+    change: async () => put(stranger),
+    line: /^Held up: ERR_SSL_\w+: .*certificate.*KAFKA_SSL_CERT_FILE.*; trying again$/,
+    renew: () => put(client),
+  });
+});
+
+/** Services at work lose their way in, and with it each connection; then they are held up until it is renewed. */
+async function heldUpUntilRenewed(
+  settings: Settings & { KAFKA_BROKERS: string },
+  { change, line, renew }: { change: () => Promise<void>; line: RegExp; renew: () => void },
+): Promise<void> {
+  const topic = await kafka.createTopic();
   const services = (['kafka-producer', 'consumer_from_oldest'] as const).map((name) =>
-    startService(name, { ...settings, SEND_INTERVAL_MS: '200', GROUP_ID: randomUUID() }),
+    startService(name, {
+      ...settings,
+      KAFKA_TOPIC: topic,
+      SEND_INTERVAL_MS: '200',
+      GROUP_ID: randomUUID(),
+    }),
   );
   const [producer, oldest] = services as [Recorded, Recorded];
   await oldest.shows('messages', (lines) => offsets(lines).length >= 3);
-  await kafka.setPassword(user, 'new-S3NTINEL');
+  await change();
   await kafka.broker.stopKafka();
   await kafka.broker.startKafka();
+  for (const service of services) await service.line('why', (text) => line.test(text));
+  renew();
   for (const service of services)
-    await service.line('why', (line) =>
-      /^Held up: SASL_AUTHENTICATION_FAILED: .*; check the user and the password.*; trying again$/.test(line),
-    );
-  writeFileSync(file, 'new-S3NTINEL\n');
-  for (const service of services)
-    await service.line('the end of it', (line) => line.startsWith('Going on after '));
+    await service.line('the end of it', (text) => text.startsWith('Going on after '));
   const before = sent(producer.lines).length;
   await producer.shows('more', (lines) => sent(lines).length >= before + 10);
   assert.equal(await producer.stop(), 0);
@@ -246,4 +277,4 @@ test('a password that changes while services run holds them up until its file ha
     assert.deepEqual(errors, []);
     assert.doesNotMatch(lines.join('\n'), /S3NTINEL/);
   }
-});
+}

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** Of a machine's programs, those that the script itself needs. */
-const TOOLS = ['bash', 'env', 'dirname', 'sed', 'sort', 'head'];
+const TOOLS = ['bash', 'env', 'dirname', 'sed', 'sort', 'uniq', 'head'];
 
 /** Runs the script on a machine that has only these programs: names, or a shell script by name. */
 function run(programs: (string | [string, string])[]) {
@@ -61,6 +61,19 @@ test('Docker without Compose v2, or with one too old, is one line with the remed
     assert.deepEqual(run([docker(`echo ${version}`)]).errors, [
       `Docker Compose is ${version.replace('v', '')}: 2.24.4 or newer is needed; update the package docker-compose-plugin.`,
     ]);
+});
+
+test('two services that are to have the same port are told so, before anything is built', () => {
+  const service = (name: string, port: number) =>
+    `  ${name}:\\n    ports:\\n      - mode: ingress\\n        published: "${port}"\\n`;
+  const config = `printf 'name: demo\\nservices:\\n${service('kafka', 9092)}${service('kafka-2', 9092)}networks:\\n'`;
+  const { status, errors } = run([
+    ['docker', `case "$1 $2" in "compose version") echo 2.40.3;; "compose config") ${config};; esac`],
+  ]);
+  assert.equal(status, 1);
+  assert.deepEqual(errors, [
+    'Port 9092 is meant for two services: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT, VIEW_PORT).',
+  ]);
 });
 
 test('without Docker, a missing or old Node.js, a missing Java and a missing Maven are one line each', () => {

@@ -91,6 +91,19 @@ test('a broker that refuses its connections is lost at once, said once, and back
   ]);
 });
 
+test('a broker that is back and keeps this client out is not away any more', () => {
+  fail(refused, 'Connect');
+  const alert = Object.assign(new Error('Connection error: bad certificate'), {
+    name: 'KafkaJSConnectionError',
+    code: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+  });
+  failFor(7, alert, 'Connect');
+  assert.deepEqual(
+    lines.map((line) => line.replace(/^((Broker|Held up)[^:]*).*$/, '$1')),
+    ['Broker lost', 'Broker back after 0 ms', 'Held up'],
+  );
+});
+
 test('one that is slow is not away, as long as it answers something; silent for good, it is', () => {
   succeed('Heartbeat');
   fail(noAnswer, 'Produce');
