@@ -181,7 +181,11 @@ test('the page can be paused and looked back on, and goes on where it is then', 
   assert.match((await page.locator('.fresh').textContent()) ?? '', /looking back/);
   await page.getByRole('button', { name: 'back to now' }).click();
   await until('the eight', async () => (await cells(page)).length === 8);
-  await page.getByRole('slider', { name: 'moment' }).focus();
+  const slider = page.getByRole('slider', { name: 'moment' });
+  await until('some seconds to look back on', () =>
+    slider.evaluate(({ min, max }: HTMLInputElement) => Number(max) - Number(min) >= 3),
+  );
+  await slider.focus();
   for (let step = 0; step < 3; step++) await page.keyboard.press('ArrowLeft');
   assert.match((await page.locator('.time output').textContent()) ?? '', /ago$/);
   await close(shown);
