@@ -187,7 +187,9 @@ test('the page can be paused and looked back on, and goes on where it is then', 
   );
   await slider.focus();
   for (let step = 0; step < 3; step++) await page.keyboard.press('ArrowLeft');
-  assert.match((await page.locator('.time output').textContent()) ?? '', /ago$/);
+  await until('what was then', async () =>
+    /ago$/.test((await page.locator('.time output').textContent()) ?? ''),
+  );
   await close(shown);
 });
 
