@@ -53,21 +53,32 @@ export class Recorded {
   }
 
   /** The first line, from the given one on, that the condition holds for. */
-  async line(what: string, condition: (line: string) => boolean, from = 0): Promise<string> {
-    try {
-      return await until(what, () => this.lines.slice(from).find(condition));
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.lines.concat(this.errors).slice(-30).join('\n')}`);
-    }
+  line(what: string, condition: (line: string) => boolean, from = 0): Promise<string> {
+    return this.until(what, () => this.lines.slice(from).find(condition));
   }
 
   /** Waits until what `read` makes of the lines is so. */
   async shows(what: string, condition: (lines: readonly string[]) => boolean): Promise<void> {
+    await this.until(what, () => condition(this.lines));
+  }
+
+  private async until<T>(what: string, condition: () => T | undefined | false): Promise<T> {
     try {
-      await until(what, () => condition(this.lines));
+      return await until(what, condition);
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.lines.concat(this.errors).slice(-30).join('\n')}`);
+      throw new Error(`${(error as Error).message}\n${this.end()}`);
     }
+  }
+
+  /** What it printed last, for whoever looks into a failure. */
+  private end(): string {
+    const { exitCode, signalCode } = this.child;
+    return [
+      `It ${exitCode === null && signalCode === null ? 'still runs' : `ended: ${exitCode ?? signalCode}`}.`,
+      ...this.lines.slice(-30),
+      'Its errors:',
+      ...this.errors.slice(-30),
+    ].join('\n');
   }
 
   /** Asks it to stop, waits, and gives the exit code. */
