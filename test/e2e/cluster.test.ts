@@ -158,12 +158,17 @@ test('one more command scales the members of a group, and the log tells them apa
     clusterCompose('up', '--detach', '--no-deps', '--scale', `${MEMBER}=${members}`, MEMBER);
     await until(`${members} members with their shares`, () => String(shares()) === String(expected));
   }
-  const lines = clusterCompose('--profile', 'members', 'logs', '--no-color', MEMBER).split('\n');
-  const of = (number: number) => lines.flatMap((line) => lineOf(`${MEMBER}-${number}`, line) ?? []);
-  for (const number of range(1, 8)) assert.ok(of(number).length > 0, `the log of member ${number}`);
-  assert.equal(starts(of(1)).filter(({ from }) => from === 'earliest').length, 6, 'the first had them all');
-  const idle = range(1, 8).filter((number) => of(number).at(-1) === 'No partitions assigned');
-  assert.equal(idle.length, 1);
+  // The broker knows what each member has before that one has heard of it, and said so.
+  const logs = await until('the log of each of the seven, and one that is idle', () => {
+    const lines = clusterCompose('--profile', 'members', 'logs', '--no-color', MEMBER).split('\n');
+    const each = range(1, 8).map((number) =>
+      lines.flatMap((line) => lineOf(`${MEMBER}-${number}`, line) ?? []),
+    );
+    const idle = each.filter((log) => log.at(-1) === 'No partitions assigned');
+    return each.every((log) => log.length > 0) && idle.length === 1 && each;
+  });
+  const first = starts(logs[0] as string[]).filter(({ from }) => from === 'earliest');
+  assert.equal(first.length, 6, 'the first had them all');
 });
 
 test('Ctrl-C stops all cleanly, the members too, and no anonymous volume is there', async () => {
