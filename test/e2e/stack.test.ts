@@ -130,6 +130,7 @@ test('after down and up the history is there, and an edited Dockerfile is in for
   const stack = run([], { SEND_INTERVAL_MS: '200' });
   await stack.shows('the history', () => offsets(stack.of('consumer_from_oldest')).length > written);
   await stack.shows('new batches', () => received(stack.of('consumer_batch_message')).length >= 3);
+  await stack.shows('the start of the newest', () => starts(stack.of('consumer_from_newest')).length > 0);
   const batches = received(stack.of('consumer_batch_message'));
   assert.deepEqual(new Set(batches.slice(0, 3).map(({ messages }) => messages)), new Set([3]));
   assert.ok((starts(stack.of('consumer_from_newest'))[0]?.offset as number) >= written);

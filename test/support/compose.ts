@@ -53,6 +53,10 @@ export class Stack extends Recorded {
     return [...this.lines, ...this.errors].flatMap((line) => lineOf(service, line) ?? []);
   }
 
+  protected override end(): string {
+    return `${super.end()}\nIts containers:\n${docker('ps', '--all', '--format', '{{.Names}}: {{.Status}}')}`;
+  }
+
   /** As a terminal does it: to the whole process group. Gives the exit code. */
   async pressCtrlC(): Promise<number | null> {
     process.kill(-(this.child.pid as number), 'SIGINT');

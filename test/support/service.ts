@@ -71,7 +71,7 @@ export class Recorded {
   }
 
   /** What it printed last, for whoever looks into a failure. */
-  private end(): string {
+  protected end(): string {
     const { exitCode, signalCode } = this.child;
     return [
       `It ${exitCode === null && signalCode === null ? 'still runs' : `ended: ${exitCode ?? signalCode}`}.`,
