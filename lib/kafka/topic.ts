@@ -29,14 +29,21 @@ export async function ensureTopic(config: KafkaConfig, trouble: Trouble): Promis
   return countPartitions(topic, config, trouble);
 }
 
-/** @throws UNKNOWN_TOPIC_OR_PARTITION where the topic is not there */
+/**
+ * @returns at least 1
+ * @throws UNKNOWN_TOPIC_OR_PARTITION where the topic is not there, LEADER_NOT_AVAILABLE where its partitions are not yet
+ */
 export async function countPartitions(topic: string, config: KafkaConfig, trouble: Trouble): Promise<number> {
   // A client of its own: one that has used a topic asks for it ever after, and for nothing else once it is deleted.
   const admin = createAdmin(config, trouble);
   try {
     await admin.connect();
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]?.partitions.length ?? 0;
+    const count = topics[0]?.partitions.length ?? 0;
+    // A broker that is just starting: it knows of the topic before it knows of its partitions.
+    if (count === 0)
+      throw Object.assign(new Error(`${topic} has no partitions yet`), { type: 'LEADER_NOT_AVAILABLE' });
+    return count;
   } finally {
     await admin.disconnect();
   }
