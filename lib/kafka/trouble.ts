@@ -7,6 +7,8 @@ import { isAccess, isClosed, type KafkaError, nameOf, remedyOf, rootCause, says 
 const PATIENCE_MS = 5000;
 /** What stays is said again after this time, in ms. */
 const SAID_AGAIN_MS = 60_000;
+/** One of several brokers that can be reached may leave us without an answer for so long, in ms, before it is away. */
+const SILENCE_MS = 60_000;
 /** An error that comes again within this time, in ms, is the same trouble: kafkajs's requests have 10 s, then 2 s. */
 const SAME_TROUBLE_MS = 20_000;
 
@@ -80,7 +82,7 @@ export class Trouble {
     // An error by Kafka's own name is an answer too, and so is to be kept out. A connection alone is none: a proxy may
     // stand before the broker.
     if (cause ? cause.type !== undefined || isAccess(cause) : request !== 'Connect') this.answer(broker);
-    else if (cause) this.unreachable.add(broker);
+    else if (cause && cause.name !== 'KafkaJSRequestTimeoutError') this.unreachable.add(broker);
     if (cause && !NO_TROUBLE.includes(cause.type ?? '')) this.fail(broker, request, cause);
     else if (throttledMs) this.fail(broker, request, throttled(throttledMs));
     else this.succeed(broker, request);
@@ -154,14 +156,16 @@ export class Trouble {
   private isAway({ broker, error, since }: Failing): boolean {
     if (isAccess(error) || isClosed(error)) return false;
     const now = Date.now();
-    const recent = (address: string) => now - (this.answered.get(address) ?? 0) < PATIENCE_MS;
+    const answers = (address: string, withinMs: number) => now - (this.answered.get(address) ?? 0) < withinMs;
     // Of several, the others may not have been asked for a while: they are, next.
     const isNew = now - since < PATIENCE_MS;
     const others = [...this.answered.keys()].filter((address) => address !== broker);
-    if (others.some((one) => !this.unreachable.has(one) && (isNew || recent(one)))) return false;
+    if (others.some((one) => !this.unreachable.has(one) && (isNew || answers(one, SILENCE_MS)))) return false;
     if (error.name === 'KafkaJSConnectionError') return true;
-    // One that answers others of our requests is slow, not away.
-    return error.name === 'KafkaJSRequestTimeoutError' && !recent(broker);
+    // One that answers others of our requests is slow, not away. The last of several answers no Produce at all: it
+    // waits for those that are to have a copy, and without a majority nobody tells it that they are gone.
+    const patience = others.length > 0 ? SILENCE_MS : PATIENCE_MS;
+    return error.name === 'KafkaJSRequestTimeoutError' && !answers(broker, patience);
   }
 
   private lose(error: KafkaError): void {

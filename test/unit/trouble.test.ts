@@ -152,6 +152,25 @@ test('of several brokers that were not asked for a while, the first that is away
   ]);
 });
 
+test('the last of several brokers, that answers no Produce while it waits for the others, is not "the broker lost"', () => {
+  for (const broker of [BROKER, 'kafka-2:29092', 'kafka-3:29092']) succeed('Metadata', broker);
+  for (let second = 0; second < 30; second++) {
+    fail(refused, 'Connect', 'kafka-2:29092');
+    fail(refused, 'Connect', 'kafka-3:29092');
+    if (second % 10 === 9) fail(noAnswer, 'Produce');
+    mock.timers.tick(1000);
+  }
+  assert.deepEqual(
+    lines.map((line) => /^[\w ]+: \w+/.exec(line)?.[0]),
+    ['Held up: ECONNREFUSED', 'Held up: NO_ANSWER'],
+  );
+  for (let second = 0; second < 40; second++) {
+    fail(refused, 'Connect', 'kafka-2:29092');
+    mock.timers.tick(1000);
+  }
+  assert.match(lines.at(-1) as string, /^Broker lost: /, 'after a minute without any answer');
+});
+
 test('a broker of several that takes its time to fail is said, though the others do their work meanwhile', () => {
   succeed('Fetch', 'kafka-2:29092');
   for (let second = 0; second < 26; second++) {
