@@ -32,7 +32,7 @@ export function runService(main: (stopping: AbortSignal) => Promise<void>): void
   // Whoever read our output has gone (`... | head`): there is nobody left to tell.
   process.stdout.on('error', () => process.exit(1));
   const stop = new AbortController();
-  const ended = main(stop.signal);
+  const ended = main(stop.signal).finally(printed);
   ended.then(
     () => process.exit(0),
     (error) => fail(error),
@@ -52,6 +52,11 @@ export function runService(main: (stopping: AbortSignal) => Promise<void>): void
       await ended;
     },
   );
+}
+
+/** Waits until whoever reads the output has it all: the end of the process would take with it what is still on its way. */
+function printed(): Promise<void> {
+  return new Promise((resolve) => process.stdout.write('', () => resolve()));
 }
 
 /** Waits, in ms, or until the service is stopped if that comes first. Never throws. */
