@@ -155,18 +155,23 @@ export const onThreeBrokers: Drill[] = [
 
   {
     name: 'cluster-scaled',
-    title: '500 messages a second; a group of 1 member is scaled to 6, and to 1 again',
+    title: '500 messages a second; a group is scaled from 1 member to 6, to 1, and to 6 again',
     brokers: 3,
-    // Each of ten changes makes all its members, six at the most, join anew.
-    repeats: 10 * PARTITIONS * ONE_BY_ONE,
+    // Each of fifteen changes makes all its members, six at the most, join anew.
+    repeats: 15 * PARTITIONS * ONE_BY_ONE,
     async run(lab) {
       await lab.start({ ...SETTINGS, 'kafka-producer': { SEND_INTERVAL_MS: 2 } });
-      const members = Array.from({ length: PARTITIONS - 1 }, (_, index) => `drill-member-${index + 2}`);
       const consumer = anyConsumer();
-      await Promise.all(members.map((member) => lab.join(consumer, member)));
-      for (const member of members)
-        await until(`a partition for ${member}`, async () => starts(await lab.lines(member)).length > 0);
+      const scaledToSix = async (name: string) => {
+        const members = Array.from({ length: PARTITIONS - 1 }, (_, index) => `drill-${name}-${index + 2}`);
+        await Promise.all(members.map((member) => lab.join(consumer, member)));
+        for (const member of members)
+          await until(`a partition for ${member}`, async () => starts(await lab.lines(member)).length > 0);
+        return members;
+      };
+      const members = await scaledToSix('member');
       await Promise.all(members.map((member) => lab.part(member)));
+      await scaledToSix('later-member');
       const seconds = await lab.recovery();
       return { ...(await finishWithEveryTick(lab)), seconds };
     },
