@@ -19,7 +19,7 @@ export function nameOf(error: KafkaError): string {
 
 /** What the error says, in one line and without what OpenSSL puts before its reason. */
 export function says({ message }: KafkaError): string {
-  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  const reason = /:(?:SSL|x509 certificate) routines:[^:]*:([^:]+)/.exec(message)?.[1];
   return reason ?? message.replace(/^Connection error: /, '').replace(/\s+/g, ' ');
 }
 
@@ -59,6 +59,8 @@ const HOPELESS: Record<string, string> = {
 const LOGIN = 'check the user and the password, or the token (KAFKA_SASL_…)';
 const PROTOCOL = 'let KAFKA_SECURITY_PROTOCOL be that of this port';
 const UNTRUSTED = 'set KAFKA_SSL_CA_FILE to the certificate of who has signed that of the broker';
+const UNFIT =
+  'the certificate of the broker, or of who has signed it, is not made for that (its use, its key, its signature): have another one made';
 const OURS = 'the broker takes our certificate for none of its clients: check KAFKA_SSL_CERT_FILE';
 const EXPIRED = 'renew the certificate of the broker, or set the clock of this machine right';
 
@@ -71,10 +73,15 @@ const ACCESS: Record<string, string> = {
     'check KAFKA_SASL_OAUTHBEARER_…: the address, the client id, its secret, the scope',
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT:
+    'add to KAFKA_SSL_CA_FILE the certificates above, up to the one that has signed itself',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   CERT_SIGNATURE_FAILURE: UNTRUSTED,
+  INVALID_CA: UNFIT,
+  INVALID_PURPOSE: UNFIT,
+  // Node.js's word where OpenSSL has a reason that it has no word for: "CA signature digest algorithm too weak".
+  UNSPECIFIED: UNFIT,
   CERT_HAS_EXPIRED: EXPIRED,
   CERT_NOT_YET_VALID: EXPIRED,
   ERR_TLS_CERT_ALTNAME_INVALID:
@@ -85,6 +92,7 @@ const ACCESS: Record<string, string> = {
     'the broker wants a certificate of its clients, and another one than ours: set KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     'the broker wants a certificate of its clients: set KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE',
+  ERR_TLS_OWN_CERTIFICATE: 'let KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE be two that belong together',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: OURS,
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: OURS,
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: OURS,

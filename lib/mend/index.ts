@@ -24,9 +24,10 @@ const folder = dirname(require.resolve('kafkajs/package.json'));
 for (const path of Object.keys(require.cache)) if (path.startsWith(folder)) delete require.cache[path];
 mendRecords();
 mendTimers();
+// Before the requests, which tell of an error what the login makes of it.
+mendLogin();
 mendRequests();
 mendBrokers();
 mendGroup();
-mendLogin();
 
 export const { AssignerProtocol, Kafka } = require('kafkajs') as typeof import('kafkajs');

@@ -1,6 +1,6 @@
 /** How OpenSSL and Node.js name what is wrong with a certificate, or with what should be TLS and is not. */
 const TLS_REFUSAL =
-  /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_|EPROTO)/;
+  /^(CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_|UNSPECIFIED|EPROTO)/;
 
 /** Whether the code is of an error that says: these two will not talk to each other by TLS. */
 export function isTlsRefusal(code: string | undefined): boolean {
@@ -13,6 +13,7 @@ export function isTlsRefusal(code: string | undefined): boolean {
  *   good. Now the error is the one that the broker or the connection gave, and the next login gets a new connection
  *   (https://github.com/tulios/kafkajs/issues/1550).
  * - A certificate that is refused it takes for a broker that is away, and tries again and again. Now it is said at once.
+ * - So it does where a certificate of ours does not go with its key: one of the two files is renewed before the other.
  */
 export function mendLogin(): void {
   const authenticator = require('kafkajs/src/broker/saslAuthenticator').prototype;
@@ -39,12 +40,22 @@ export function mendLogin(): void {
   };
 
   const connection = require('kafkajs/src/network/connection').prototype;
-  const { rejectRequests } = connection;
-  connection.rejectRequests = function (error: Error & { code?: string; retriable: boolean }) {
+  const { connect, rejectRequests } = connection;
+  connection.connect = function () {
+    return connect.call(this).catch((error: ConnectionError) => {
+      // What OpenSSL says of our own files; of the code kafkajs leaves nothing.
+      if (/^Failed to connect: error:/.test(error.message)) error.code ??= 'ERR_TLS_OWN_CERTIFICATE';
+      if (isTlsRefusal(error.code)) error.retriable = false;
+      throw error;
+    });
+  };
+  connection.rejectRequests = function (error: ConnectionError) {
     if (isTlsRefusal(error.code)) error.retriable = false;
     rejectRequests.call(this, error);
   };
 }
+
+type ConnectionError = Error & { code?: string; retriable: boolean };
 
 interface Authenticator {
   connection: { send(protocol: unknown): Promise<unknown>; disconnect(): Promise<unknown> };

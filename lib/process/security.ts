@@ -1,6 +1,7 @@
 /** The settings of a cluster that wants TLS or a login; docs/real-cluster.md has them as a table. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { describe, type Environment, oneOf, text, validate, webAddress } from './validate';
 
 /**
@@ -150,6 +151,7 @@ function tls(checks: Checks): Tls {
       'KAFKA_SSL_KEY_FILE',
       'it is not the key of KAFKA_SSL_CERT_FILE; set the two that belong together',
     );
+  else if (cert && key) checks.usable({ cert, key, passphrase });
   return { ca, cert, key, passphrase };
 }
 
@@ -205,6 +207,16 @@ class Checks {
     } catch {
       this.complain(name, `the file ${problem}; set the path of one that does`);
       return undefined;
+    }
+  }
+
+  /** A complaint where OpenSSL does not take the certificate that goes with that key, as one whose key is too short. */
+  usable({ cert, key, passphrase }: Tls): void {
+    try {
+      createSecureContext({ cert: cert?.(), key: key?.(), passphrase: passphrase?.() });
+    } catch (error) {
+      const reason = (error as Error).message.replace(/^error:.*:/, '');
+      this.complain('KAFKA_SSL_CERT_FILE', `TLS takes no such certificate (${reason}); set another`);
     }
   }
 

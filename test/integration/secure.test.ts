@@ -37,8 +37,9 @@ async function worksWith(settings: Settings): Promise<void> {
   assert.equal(producer.errors.length, warnings, producer.errors.join('\n'));
 }
 
-test('over TLS, with the authority that has signed the certificate of the broker', () =>
-  worksWith(kafka.settings('tls')));
+test('over TLS, with the authority that has signed the certificate of the broker, or the one above it', async () => {
+  await Promise.all([worksWith(kafka.settings('tls')), worksWith(kafka.settings('chained'))]);
+});
 
 test('over TLS that wants a certificate of its clients', () =>
   worksWith(kafka.settings('mutual', clientFiles)));
@@ -110,6 +111,16 @@ test('a certificate that is not to be trusted ends a service, with the setting t
       'kafka-producer',
       { ...tls, KAFKA_BROKERS: `127.0.0.1:${kafka.port('tls')}` },
       /^ERR_TLS_CERT_ALTNAME_INVALID: .*127\.0\.0\.1.*; let KAFKA_BROKERS, and advertised\.listeners/,
+    ),
+    endsWith(
+      'consumer_from_oldest',
+      kafka.settings('weak'),
+      /^UNSPECIFIED: CA signature digest algorithm too weak; the certificate of the broker, or .* have another one made$/,
+    ),
+    endsWith(
+      'kafka-producer',
+      kafka.settings('chained', { KAFKA_SSL_CA_FILE: kafka.below.cert }),
+      /^UNABLE_TO_GET_ISSUER_CERT: .*; add to KAFKA_SSL_CA_FILE the certificates above, up to/,
     ),
   ]);
 });
@@ -236,6 +247,11 @@ test('a certificate of ours that is worth nothing any more holds services up unt
   await heldUpUntilRenewed(settings, {
     change: async () => put(stranger),
     line: /^Held up: ERR_SSL_\w+: .*certificate.*KAFKA_SSL_CERT_FILE.*; trying again$/,
+    renew: () => put(client),
+  });
+  await heldUpUntilRenewed(settings, {
+    change: async () => copyFileSync(stranger.cert, cert),
+    line: /^Held up: ERR_TLS_OWN_CERTIFICATE: key values mismatch; .* two that belong together; trying again$/,
     renew: () => put(client),
   });
 });

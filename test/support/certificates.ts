@@ -17,36 +17,41 @@ export class Authority {
   /** Its certificate. */
   readonly cert: string;
 
-  /** @param folder for all files; made where missing */
-  constructor(private readonly folder: string) {
+  /**
+   * @param folder for all files; made where missing
+   * @param above who signs its certificate; without one, it does so itself
+   */
+  constructor(
+    private readonly folder: string,
+    above?: Authority,
+  ) {
     mkdirSync(folder, { recursive: true });
     this.cert = join(folder, 'authority.pem');
     const subject = ['-subj', `/CN=${basename(folder)}`];
-    openssl('req', '-x509', ...NEW_KEY, '-keyout', this.keyOf('authority'), '-out', this.cert, ...subject);
+    const files = ['-keyout', this.keyOf('authority'), '-out', this.cert];
+    if (!above) openssl('req', '-x509', ...NEW_KEY, ...files, ...subject);
+    else {
+      openssl('req', '-new', ...NEW_KEY, ...files, ...subject);
+      above.signInto(this.cert, this.cert, 'basicConstraints=critical,CA:TRUE\n');
+    }
   }
 
-  /** A certificate of that name, valid for `localhost`, as a server's and as a client's; for some days unless expired. */
-  sign(name: string, { isExpired = false, host = 'localhost' } = {}): Certificate {
+  /**
+   * A certificate of that name, valid for `localhost`, as a server's and as a client's; for some days unless expired.
+   *
+   * @param digest of what is signed; `sha1` is none that is trusted any more
+   * @param newKey what openssl is told to make its key
+   */
+  sign(
+    name: string,
+    { isExpired = false, host = 'localhost', digest = 'sha256', newKey = NEW_KEY } = {},
+  ): Certificate {
     const certificate = { cert: join(this.folder, `${name}.pem`), key: this.keyOf(name) };
     const request = join(this.folder, `${name}.csr`);
-    openssl('req', '-new', ...NEW_KEY, '-keyout', certificate.key, '-out', request, '-subj', `/CN=${name}`);
-    const extensions = join(this.folder, `${name}.cnf`);
-    writeFileSync(extensions, `subjectAltName=DNS:${host}\n`);
-    const signed = ['-CA', this.cert, '-CAkey', this.keyOf('authority'), '-CAcreateserial'];
+    openssl('req', '-new', ...newKey, '-keyout', certificate.key, '-out', request, '-subj', `/CN=${name}`);
     // Valid up to so many days from now.
     const days = ['-days', isExpired ? '-1' : '2'];
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      request,
-      '-out',
-      certificate.cert,
-      ...signed,
-      ...days,
-      '-extfile',
-      extensions,
-    );
+    this.signInto(certificate.cert, request, `subjectAltName=DNS:${host}\n`, `-${digest}`, ...days);
     return certificate;
   }
 
@@ -62,6 +67,13 @@ export class Authority {
     const path = `${cert}.store`;
     writeFileSync(path, [key, cert, this.cert].map((file) => readFileSync(file, 'utf8')).join(''));
     return path;
+  }
+
+  private signInto(cert: string, request: string, extensions: string, ...more: string[]): void {
+    const file = `${cert}.cnf`;
+    writeFileSync(file, extensions);
+    const by = ['-CA', this.cert, '-CAkey', this.keyOf('authority'), '-CAcreateserial'];
+    openssl('x509', '-req', '-in', request, '-out', cert, ...by, '-extfile', file, ...more);
   }
 
   private keyOf(name: string): string {

@@ -14,6 +14,10 @@ const LISTENERS = {
   mutual: 'SSL',
   /** With a certificate that has expired. */
   expired: 'SSL',
+  /** With a certificate whose signature is too weak for anybody. */
+  weak: 'SSL',
+  /** With a certificate of an authority below the one whose certificate our services have. */
+  chained: 'SSL',
   /** PLAIN, SCRAM-SHA-256, SCRAM-SHA-512. */
   login: 'SASL_SSL',
   /** As login, without TLS. */
@@ -34,6 +38,8 @@ const USERS = ['writer', 'reader', 'viewer'] as const;
 export interface SecureKafka extends TestKafka {
   /** Whose certificate signs those of the broker, and of clients that it trusts. */
   authority: Authority;
+  /** Signs the certificate of `chained`, and has its own from `authority`. */
+  below: Authority;
   folder: string;
   port(listener: Listener): number;
   /** What a service needs to come to that listener, but for who it is. */
@@ -53,6 +59,7 @@ export const plain = (user: string): Settings => ({
 export function useSecureKafka(): SecureKafka {
   const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const authority = new Authority(join(folder, 'authority'));
+  const below = new Authority(join(folder, 'below'), authority);
   const ports = {} as Record<Listener, number>;
   const names = Object.keys(LISTENERS) as Listener[];
   const kafka = useKafka({
@@ -60,11 +67,9 @@ export function useSecureKafka(): SecureKafka {
       for (const name of names) ports[name] = await freePort();
       const listeners = (host: string) =>
         [`PLAINTEXT://${host}:${port}`, ...names.map((name) => `${name}://${host}:${ports[name]}`)].join(',');
-      const pem = (name: Listener, isExpired = false) => ({
+      const pem = (name: Listener, how: Parameters<Authority['sign']>[1] = {}, by = authority) => ({
         [`listener.name.${name}.ssl.keystore.type`]: 'PEM',
-        [`listener.name.${name}.ssl.keystore.location`]: authority.keyStore(
-          authority.sign(name, { isExpired }),
-        ),
+        [`listener.name.${name}.ssl.keystore.location`]: by.keyStore(by.sign(name, how)),
         [`listener.name.${name}.ssl.truststore.type`]: 'PEM',
         [`listener.name.${name}.ssl.truststore.location`]: authority.cert,
       });
@@ -91,7 +96,9 @@ export function useSecureKafka(): SecureKafka {
         ...pem('tls'),
         ...pem('mutual'),
         'listener.name.mutual.ssl.client.auth': 'required',
-        ...pem('expired', true),
+        ...pem('expired', { isExpired: true }),
+        ...pem('weak', { digest: 'sha1' }),
+        ...pem('chained', {}, below),
         ...pem('login'),
         ...withPassword('login'),
         ...withPassword('bare'),
@@ -108,6 +115,7 @@ export function useSecureKafka(): SecureKafka {
   after(() => rmSync(folder, { recursive: true }));
 
   kafka.authority = authority;
+  kafka.below = below;
   kafka.folder = folder;
   kafka.port = (listener) => ports[listener];
   kafka.settings = (listener, more = {}) => ({

@@ -201,6 +201,10 @@ test('a key must be the one of its certificate, and open with its password', () 
   assert.deepEqual(refusal({ ...SSL, KAFKA_SSL_CERT_FILE: own.cert, KAFKA_SSL_KEY_FILE: other.key }), [
     'KAFKA_SSL_KEY_FILE is set: it is not the key of KAFKA_SSL_CERT_FILE; set the two that belong together',
   ]);
+  const weak = authority.sign('weak', { newKey: ['-newkey', 'rsa:512', '-noenc'] });
+  assert.deepEqual(refusal({ ...SSL, KAFKA_SSL_CERT_FILE: weak.cert, KAFKA_SSL_KEY_FILE: weak.key }), [
+    `KAFKA_SSL_CERT_FILE is "${weak.cert}": TLS takes no such certificate (ee key too small); set another`,
+  ]);
   const locked = { ...SSL, KAFKA_SSL_CERT_FILE: own.cert, KAFKA_SSL_KEY_FILE: authority.lock(own, SENTINEL) };
   assert.deepEqual(refusal({ ...locked, KAFKA_SSL_KEY_PASSWORD: SENTINEL }), []);
   assert.match(refusal(locked)[0] ?? '', /or one that needs KAFKA_SSL_KEY_PASSWORD/);
