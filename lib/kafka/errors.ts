@@ -30,7 +30,7 @@ export function isClosed({ name, message }: KafkaError): boolean {
   );
 }
 
-/** Whether one of the two sides does not let the other in. */
+/** Whether one of the two sides does not let the other in, or not to what it wants. */
 export function isAccess(error: KafkaError): boolean {
   return isTlsRefusal(error.code) || nameOf(error) in ACCESS;
 }
@@ -43,11 +43,6 @@ const NAMES: Record<string, string> = {
 
 /** What trying again can't mend, by its name, with the remedy. */
 const HOPELESS: Record<string, string> = {
-  TOPIC_AUTHORIZATION_FAILED:
-    'allow this client to use the topic (docs/real-cluster.md: which operations); one that is not there, to create it too, or create it yourself',
-  GROUP_AUTHORIZATION_FAILED: 'allow this client to use the group (Read), or set another GROUP_ID',
-  CLUSTER_AUTHORIZATION_FAILED:
-    'allow this client to write to the topic (Write; before Kafka 2.8 IdempotentWrite on the cluster too)',
   INVALID_TOPIC_EXCEPTION: 'set another KAFKA_TOPIC',
   INCONSISTENT_GROUP_PROTOCOL: 'the group has members of another kind of client: set another GROUP_ID',
   UNSUPPORTED_VERSION: 'use a broker between Kafka 2.1 and 4.x',
@@ -64,8 +59,13 @@ const UNFIT =
 const OURS = 'the broker takes our certificate for none of its clients: check KAFKA_SSL_CERT_FILE';
 const EXPIRED = 'renew the certificate of the broker, or set the clock of this machine right';
 
-/** What one side does not let the other in for, with the remedy. A service that has been in keeps on trying. */
+/** Why one side does not let the other in, with the remedy. A service that has been in keeps on trying. */
 const ACCESS: Record<string, string> = {
+  TOPIC_AUTHORIZATION_FAILED:
+    'allow this client to use the topic (docs/real-cluster.md: which operations); one that is not there, to create it too, or create it yourself',
+  GROUP_AUTHORIZATION_FAILED: 'allow this client to use the group (Read), or set another GROUP_ID',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'allow this client to write to the topic (Write; before Kafka 2.8 IdempotentWrite on the cluster too)',
   SASL_AUTHENTICATION_FAILED: LOGIN,
   UNSUPPORTED_SASL_MECHANISM: 'set KAFKA_SASL_MECHANISM to one that the broker has enabled',
   ILLEGAL_SASL_STATE: `this port knows no login: ${PROTOCOL}, SSL or PLAINTEXT`,
@@ -102,7 +102,7 @@ const OTHER_TLS = 'TLS with the broker fails: check KAFKA_SECURITY_PROTOCOL and 
 /**
  * The one line to end with, where trying again can't mend the error; undefined where it can.
  *
- * @param hasWorked it has been let in before: then a password or a certificate may be renewed while it goes on
+ * @param hasWorked it has been let in before: then a password, a certificate, an ACL may be put right while it goes on
  */
 export function hopeless(error: unknown, hasWorked = false): string | undefined {
   const cause = rootCause(error);

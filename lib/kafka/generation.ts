@@ -43,7 +43,8 @@ export class Generation implements Life {
         await this.starts.place(this.membership);
         return;
       } catch (error) {
-        if (hopeless(error, true)) throw error;
+        // Whether it may be put right yet, the member knows.
+        if (hopeless(error)) throw error;
         // The broker is away, or the group is rebalancing: of that the next heartbeat tells.
         await sleep(RETRY_MS, this.stopping);
       }

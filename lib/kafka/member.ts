@@ -66,7 +66,9 @@ export class Member implements GroupMember {
       try {
         await Promise.race([unlessStopped(this.stopping, this.consume(consumer)), this.failure]);
       } catch (error) {
-        const line = hopeless(error, this.assigned !== undefined);
+        // Without a partition there is nothing to fetch: it has been let in all the same.
+        const hasWorked = this.trouble.hasWorked || this.assigned?.length === 0;
+        const line = hopeless(error, hasWorked);
         if (line) throw new Error(line);
         if (error instanceof HandlerFailed) throw error;
         this.generation?.end();

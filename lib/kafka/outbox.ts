@@ -145,7 +145,7 @@ export class Outbox {
           this.onSent(value, partition, first + index);
         return;
       } catch (error) {
-        const line = hopeless(error, true);
+        const line = hopeless(error, this.trouble.hasWorked);
         if (line) throw new Error(line);
         const refused = refusal(error);
         if (refused) {

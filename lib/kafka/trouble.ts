@@ -39,6 +39,8 @@ interface Failing {
  * request that has failed for 5 s what Kafka calls it. It hears how each request ended, whoever made it.
  */
 export class Trouble {
+  /** A broker has taken or given what the service is there for: what it refuses from now on may be put right again. */
+  hasWorked = false;
   private lostAt: number | undefined;
   /** When each broker answered last, and which of them could not be reached since. */
   private readonly answered = new Map<string, number>();
@@ -127,6 +129,7 @@ export class Trouble {
   private succeed(broker: string, request: string): void {
     const now = Date.now();
     const isWork = request === 'Fetch' || request === 'Produce';
+    this.hasWorked ||= isWork;
     for (const [key, one] of this.failing) {
       // With the work under way again, what has not failed for a while was given up, or done by another broker. What has
       // no answer at all takes its time to fail again.

@@ -36,6 +36,27 @@ async function allow(
   });
 }
 
+/** Takes from the user all that it was allowed there, or only one operation. */
+async function forbid(
+  user: string,
+  kind: 'TOPIC' | 'GROUP',
+  name: string,
+  operation: Operation | 'ANY' = 'ANY',
+): Promise<void> {
+  await kafka.admin.deleteAcls({
+    filters: [
+      {
+        resourceType: AclResourceTypes[kind],
+        resourceName: name,
+        resourcePatternType: ResourcePatternTypes.LITERAL,
+        principal: `User:${user}`,
+        operation: AclOperationTypes[operation],
+        permissionType: AclPermissionTypes.ALLOW,
+      },
+    ],
+  });
+}
+
 const settings = (
   user: string,
   topic: string,
@@ -126,6 +147,54 @@ test('a topic that may not be created is used where it is there, and a group tha
   assert.equal(await oldest.stop(), 0);
   assert.deepEqual(oldest.errors, []);
   assert.ok((await groups()).includes('kept'));
+});
+
+test('an ACL that is taken away while services run holds them up until it is given back, and nothing is lost', async () => {
+  const topic = await kafka.createTopic();
+  const [theirs, write] = [randomUUID(), ['writer', 'TOPIC', topic, 'WRITE'] as const];
+  await allow(...write);
+  await allow('reader', 'TOPIC', topic, 'READ');
+  await allow('reader', 'GROUP', theirs, 'READ');
+  await allow('reader', 'GROUP', 'consumer_*', 'READ');
+  const [producer, oldest, batch] = [
+    startService('kafka-producer', settings('writer', topic)),
+    startService('consumer_from_oldest', settings('reader', topic)),
+    startService('consumer_batch_message', settings('reader', topic, { GROUP_ID: theirs, BATCH_SIZE: '5' })),
+  ];
+  for (const consumer of [oldest, batch])
+    await consumer.shows('messages', (lines) => offsets(lines).length >= 5);
+
+  await forbid(...write);
+  await forbid('reader', 'TOPIC', topic);
+  await forbid('reader', 'GROUP', theirs);
+  for (const [service, name] of [
+    [producer, 'TOPIC'],
+    [oldest, 'TOPIC'],
+    [batch, '(TOPIC|GROUP)'],
+  ] as const)
+    assert.match(
+      await service.line('why', (line) => line.startsWith('Held up: ')),
+      new RegExp(`^Held up: ${name}_AUTHORIZATION_FAILED: .*; allow this client to use .*; trying again$`),
+    );
+
+  await allow('reader', 'GROUP', theirs, 'READ');
+  await allow('reader', 'TOPIC', topic, 'READ');
+  await allow(...write);
+  for (const service of [producer, oldest, batch])
+    await service.line('the end of it', (line) => line.startsWith('Going on after '));
+  const before = sent(producer.lines).length;
+  await producer.shows('more', (lines) => sent(lines).length >= before + 10);
+  assert.equal(await producer.stop(), 0);
+  const all = range(0, sent(producer.lines).length);
+  assert.deepEqual(
+    sent(producer.lines).map(({ offset }) => offset),
+    all,
+  );
+  for (const consumer of [oldest, batch]) {
+    await consumer.shows('all of them', (lines) => new Set(offsets(lines)).size === all.length);
+    assert.equal(await consumer.stop(), 0);
+    assert.deepEqual(consumer.errors, []);
+  }
 });
 
 const withTokens = (url: string, topic: string, more: Settings = {}) => ({
