@@ -214,7 +214,8 @@ function assertWhole(producer: Recorded, consumers: Recorded[]): void {
       const last = all.findLast((one) => one.partition === partition)?.offset as number;
       const printed = offsetsIn(lines, partition);
       const end = Math.max(...printed) + 1;
-      assert.deepEqual(printed, range(offset, end));
+      const others = lines.filter((line) => !line.startsWith('Received: ')).join('\n');
+      assert.deepEqual(printed, range(offset, end), `partition ${partition} has ${printed}\n${others}`);
       // A stop may come before the last ones are fetched.
       assert.ok(end > last - 20, `partition ${partition} ends at ${end} of ${last}`);
       if (isAllAcknowledged)

@@ -1,45 +1,35 @@
 /** The live view on a real Kafka: its figures are those of Kafka's own tools, and nobody notices that it looks. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
 import { offsets } from '../support/log';
 import { startService, until } from '../support/service';
+import { kafkaTool } from '../support/tools';
 import { openView } from '../support/view';
 
 const kafka = useKafka();
-const JARS = join(__dirname, '..', '..', 'local', 'jars', '*');
 
 const startView = (topic: string, settings: Record<string, string> = {}) =>
   openView({ KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, ...settings });
 
 /** What one of Kafka's tools prints, as rows of words. */
-async function tool(main: string, ...args: string[]): Promise<string[][]> {
-  const { stdout } = await promisify(execFile)('java', [
-    '-XX:TieredStopAtLevel=1',
-    '-cp',
-    JARS,
-    main,
-    '--bootstrap-server',
-    kafka.broker.brokers,
-    ...args,
-  ]);
-  return stdout
+async function rowsOf(
+  ...[name, ...args]: [Parameters<typeof kafkaTool>[0], ...string[]]
+): Promise<string[][]> {
+  const printed = await kafkaTool(name, kafka.broker.brokers, ...args);
+  return printed
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => line.trim().split(/\s+/));
 }
 
-const consumerGroups = (...args: string[]) =>
-  tool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', ...args);
+const consumerGroups = (...args: string[]) => rowsOf('kafka-consumer-groups', ...args);
 
 /** The offsets of each partition that kafka-get-offsets prints. */
 async function getOffsets(topic: string, time: 'earliest' | 'latest'): Promise<Map<string, number>> {
-  const rows = await tool('org.apache.kafka.tools.GetOffsetShell', '--topic', topic, '--time', time);
+  const rows = await rowsOf('kafka-get-offsets', '--topic', topic, '--time', time);
   return new Map(rows.map(([row = '']) => row.split(':')).map(([, id = '', offset]) => [id, Number(offset)]));
 }
 

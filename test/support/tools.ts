@@ -12,6 +12,11 @@ const CLASSES = {
   'kafka-metadata-quorum': 'org.apache.kafka.tools.MetadataQuorumCommand',
 };
 
+/** It gives up after 5 s, prints that and no row, and ends with 0: on a machine that is busy, an answer takes longer. */
+const PATIENCE: Partial<Record<keyof typeof CLASSES, string[]>> = {
+  'kafka-consumer-groups': ['--timeout', '60000'],
+};
+
 /** Runs one of them, and gives what it prints. */
 export async function kafkaTool(
   name: keyof typeof CLASSES,
@@ -24,6 +29,7 @@ export async function kafkaTool(
     CLASSES[name],
     '--bootstrap-server',
     brokers,
+    ...(PATIENCE[name] ?? []),
     ...args,
   ]);
   return stdout;
