@@ -5,10 +5,10 @@
  * offsets of a batch are committed after the whole batch, so a consumer that dies gets all of it again.
  */
 
-import { consumeInBatches } from '../lib/kafka/consume';
+import { consumeInBatches } from '../lib/group/consume';
 import { describeBatch } from '../lib/message/message';
 import { print, runService, sleep } from '../lib/process/service';
-import { batchConfig } from '../lib/process/settings';
+import { batchConfig } from '../lib/settings/settings';
 
 runService(async (stopping) => {
   const config = batchConfig('consumer_batch_message', { autoOffsetReset: 'earliest' });

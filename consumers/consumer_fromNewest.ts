@@ -5,10 +5,10 @@
  * from consumer_fromOldest.ts. A group that has committed resumes there, whatever this line says.
  */
 
-import { consume } from '../lib/kafka/consume';
+import { consume } from '../lib/group/consume';
 import { describeReceived } from '../lib/message/message';
 import { print, runService, sleep } from '../lib/process/service';
-import { consumerConfig } from '../lib/process/settings';
+import { consumerConfig } from '../lib/settings/settings';
 
 runService(async (stopping) => {
   const config = consumerConfig('consumer_from_newest', { autoOffsetReset: 'latest' });

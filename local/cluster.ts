@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Environment } from '../lib/process/settings';
+import type { Environment } from '../lib/settings/settings';
 import { brokerEnvironment } from './environment';
 import {
   answers,

@@ -1,6 +1,6 @@
 /** Settings without Docker, from where they stand for Docker: one place for each. */
 import { readFileSync } from 'node:fs';
-import { type Environment, readEnvironment } from '../lib/process/settings';
+import { type Environment, readEnvironment } from '../lib/settings/settings';
 
 /** The variables of a Dockerfile's last ENV instruction, in the form NAME=value, without quotes or blanks. */
 export function dockerfileEnvironment(dockerfile: string): Record<string, string> {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Environment, readEnvironment } from '../lib/process/settings';
+import { type Environment, readEnvironment } from '../lib/settings/settings';
 import { startBroker } from './broker';
 import { startCluster } from './cluster';
 import { serviceEnvironment } from './environment';

@@ -5,11 +5,11 @@
  * away the clock goes on ticking, and the messages wait in the outbox for their turn.
  */
 import { writeFileSync } from 'node:fs';
-import { Outbox } from '../lib/kafka/outbox';
 import { describeSent, makeValue } from '../lib/message/message';
+import { Outbox } from '../lib/outbox/outbox';
 import { print, runService } from '../lib/process/service';
-import { producerConfig } from '../lib/process/settings';
 import { ticks } from '../lib/process/ticks';
+import { producerConfig } from '../lib/settings/settings';
 
 /** So many messages are a history to replay, or to skip: now the consumers may start. */
 const HISTORY = 5;

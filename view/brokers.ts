@@ -1,5 +1,5 @@
 /** Of several brokers, those that answer: one that does not holds up neither the others nor the picture. */
-import type { ClusterReader } from '../lib/mend/reader';
+import type { ClusterReader } from './reader';
 
 /** One that gives no answer is asked whether it is back so often, in ms. */
 const PROBE_MS = 1000;

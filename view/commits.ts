@@ -2,9 +2,10 @@
  * Every commit of every group, from the topic in which Kafka keeps them: between two questions a group may commit more
  * than once, and what it began with is seen only there.
  */
-import type { ClusterAnswer, ClusterReader, LogRecord } from '../lib/mend/reader';
-import { OK } from '../lib/mend/reader';
+
 import type { Brokers } from './brokers';
+import type { ClusterAnswer, ClusterReader, LogRecord } from './reader';
+import { OK } from './reader';
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
 

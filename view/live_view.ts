@@ -5,12 +5,12 @@
  * services that it shows do not notice it.
  */
 import { once } from 'node:events';
-import { createKafka } from '../lib/kafka/client';
-import { Trouble } from '../lib/kafka/trouble';
-import { ClusterReader } from '../lib/mend/reader';
+import { createKafka } from '../lib/client/client';
 import { print, runService } from '../lib/process/service';
-import { viewConfig } from '../lib/process/settings';
+import { viewConfig } from '../lib/settings/settings';
+import { Trouble } from '../lib/trouble/trouble';
 import { Poller } from './poller';
+import { ClusterReader } from './reader';
 import { createViewServer } from './server';
 
 runService(async (stopping) => {

@@ -1,5 +1,5 @@
 /** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
-import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
+
 import { age, escapeControls } from '../lib/message/message';
 import type { Commit } from './commits';
 import {
@@ -13,6 +13,7 @@ import {
   type Partition,
   type Picture,
 } from './picture';
+import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from './reader';
 
 /** What a consumer of the demo puts behind its name, where it has no GROUP_ID; of a whole UUID, the beginning will do. */
 const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/;

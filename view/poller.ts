@@ -1,12 +1,13 @@
 /** Asks Kafka, round by round, and tells the models what it answers. The rounds never overlap. */
-import { hopeless, rootCause, says } from '../lib/kafka/errors';
-import type { ClusterReader, CommittedAnswer, GroupAnswer, LogAnswer } from '../lib/mend/reader';
-import { OK } from '../lib/mend/reader';
+
 import { sleep, unlessStopped } from '../lib/process/service';
+import { hopeless, rootCause, says } from '../lib/trouble/errors';
 import { Brokers } from './brokers';
 import { CommitTail, OFFSETS_TOPIC } from './commits';
 import { Model } from './model';
 import { type Cost, diff, type Picture, type Snapshot, type Tick } from './picture';
+import type { ClusterReader, CommittedAnswer, GroupAnswer, LogAnswer } from './reader';
+import { OK } from './reader';
 
 /** How often is asked for what, in ms: while somebody watches, and while nobody does. */
 const WATCHED = {

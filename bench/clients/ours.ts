@@ -1,9 +1,9 @@
 /** This project's consumers as lib/ has them, with a handler that counts. */
 
-import { consume, consumeInBatches } from '../../lib/kafka/consume';
+import { consume, consumeInBatches } from '../../lib/group/consume';
 import { describeBatch, describeReceived } from '../../lib/message/message';
 import { print } from '../../lib/process/service';
-import { batchConfig } from '../../lib/process/settings';
+import { batchConfig } from '../../lib/settings/settings';
 
 const { BENCH_MESSAGES, BENCH_SECONDS, BENCH_BATCH, BENCH_LOG } = process.env;
 const stop = new AbortController();

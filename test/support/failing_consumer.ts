@@ -1,8 +1,8 @@
 /** A consumer whose handler fails at offset 7, as somebody's own may. */
 
-import { consume } from '../../lib/kafka/consume';
+import { consume } from '../../lib/group/consume';
 import { print, runService } from '../../lib/process/service';
-import { consumerConfig } from '../../lib/process/settings';
+import { consumerConfig } from '../../lib/settings/settings';
 
 runService((stopping) =>
   consume(

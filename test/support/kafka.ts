@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
-import type { KafkaError } from '../../lib/kafka/errors';
+import type { KafkaError } from '../../lib/trouble/errors';
 import { type Broker, type BrokerOptions, startBroker } from '../../local/broker';
 import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
 import { fetchKafka, freePort, type Properties } from '../../local/java';

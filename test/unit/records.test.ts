@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { type FetchedBatch, type FetchedRecord, mendRecords } from '../../lib/mend/records';
+import { type FetchedBatch, type FetchedRecord, mendRecords } from '../../lib/client/records';
 import {
   type BatchData,
   encode,
@@ -382,7 +382,7 @@ test('300,000 records in a compressed batch are read in the heap and the memory 
     writeFileSync(file, bytes);
     // Compiled here: with the compiler in it, the child's memory would not be the reader's.
     const { transpileModule } = require('typescript') as typeof import('typescript');
-    const source = readFileSync(join(__dirname, '../../lib/mend/records.ts'), 'utf8');
+    const source = readFileSync(join(__dirname, '../../lib/client/records.ts'), 'utf8');
     const { outputText } = transpileModule(source, { compilerOptions: { module: 1, target: 10 } });
     const program = `${outputText}
       const data = { partition: 0, highWatermark: '300000', messages: require('node:fs').readFileSync(process.argv[2]) };

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { SECURITY_SETTINGS, securityConfig, securityWarnings } from '../../lib/process/security';
-import { consumerConfig, viewConfig } from '../../lib/process/settings';
+import { SECURITY_SETTINGS, securityConfig, securityWarnings } from '../../lib/settings/security';
+import { consumerConfig, viewConfig } from '../../lib/settings/settings';
 import { Authority } from '../support/certificates';
 
 const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));

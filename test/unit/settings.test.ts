@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { batchConfig, consumerConfig, producerConfig } from '../../lib/process/settings';
+import { batchConfig, consumerConfig, producerConfig } from '../../lib/settings/settings';
 import { dockerfileEnvironment } from '../../local/environment';
 
 const earliest = { autoOffsetReset: 'earliest' } as const;

@@ -1,7 +1,7 @@
 /** What is said of requests that fail, and when: here with a clock of its own, in test/integration on real brokers. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { Trouble } from '../../lib/kafka/trouble';
+import { Trouble } from '../../lib/trouble/trouble';
 
 const BROKER = 'kafka:29092';
 let lines: string[];

@@ -1,8 +1,8 @@
 /** What the live view makes of Kafka's answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClusterAnswer, GroupAnswer, LogAnswer, LogRecord } from '../../lib/mend/reader';
 import { Model } from '../../view/model';
+import type { ClusterAnswer, GroupAnswer, LogAnswer, LogRecord } from '../../view/reader';
 
 const cluster = (partitions = 1, more: Partial<ClusterAnswer> = {}): ClusterAnswer => ({
   controller: 1,

@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
+import type { Membership } from '../client/client';
 import { print } from '../process/service';
-import type { ConsumerConfig } from '../process/settings';
-import type { Membership } from './client';
+import type { ConsumerConfig } from '../settings/settings';
 
 /** The offsets of a partition's first message, and of the one that comes next. */
 interface Bounds {

@@ -1,6 +1,6 @@
 /** SASL OAUTHBEARER (RFC 7628), with tokens for the client's own credentials (RFC 6749, section 4.4). */
 import type { AuthenticationProviderArgs, Mechanism } from 'kafkajs';
-import type { OAuthLogin } from '../process/security';
+import type { OAuthLogin } from '../settings/security';
 
 /** kafkajs logs in anew so long before the broker would end the session, in ms: its own 10 s are a short token's life. */
 export const LOGIN_AHEAD_MS = 3000;

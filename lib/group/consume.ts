@@ -3,7 +3,7 @@ import { type BatchHandler, InBatches } from '../handling/batches';
 import type { Commits } from '../handling/commits';
 import { guard } from '../handling/handler';
 import { type MessageHandler, OneByOne } from '../handling/one_by_one';
-import type { BatchConfig, ConsumerConfig } from '../process/settings';
+import type { BatchConfig, ConsumerConfig } from '../settings/settings';
 import { Member } from './member';
 
 /**

@@ -1,17 +1,24 @@
 import type { Admin, Consumer, Kafka } from 'kafkajs';
+import {
+  createAdmin,
+  createConsumer,
+  createKafka,
+  type GroupMember,
+  type Membership,
+  RUN,
+} from '../client/client';
+import { ensureTopic } from '../client/topic';
 import type { Commits } from '../handling/commits';
 import { HandlerFailed } from '../handling/handler';
 import type { Worker } from '../handling/worker';
 import { print, sleep, unlessStopped } from '../process/service';
-import type { ConsumerConfig } from '../process/settings';
+import type { ConsumerConfig } from '../settings/settings';
+import { hopeless } from '../trouble/errors';
+import { Trouble } from '../trouble/trouble';
 import { assigner } from './assigner';
-import { createAdmin, createConsumer, createKafka, type GroupMember, type Membership, RUN } from './client';
-import { hopeless } from './errors';
 import { Generation } from './generation';
 import { Goodbye } from './goodbye';
 import { Starts } from './starts';
-import { ensureTopic } from './topic';
-import { Trouble } from './trouble';
 
 /** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
 const RETRIES = Number.MAX_SAFE_INTEGER;

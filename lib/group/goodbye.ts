@@ -1,5 +1,5 @@
 import { sleep, stopped, unlessStopped } from '../process/service';
-import type { Trouble } from './trouble';
+import type { Trouble } from '../trouble/trouble';
 
 /** How long a stop tries to reach a broker that is away, in ms. */
 const AWAY_MS = 500;

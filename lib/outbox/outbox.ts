@@ -1,12 +1,12 @@
 /** The way of a message from the tick to the broker's acknowledgement: once and in order, over an outage too. */
 import type { Kafka, Producer } from 'kafkajs';
+import { createKafka, METADATA_AGE_MS } from '../client/client';
+import { ensureTopic } from '../client/topic';
 import { describeRefused } from '../message/message';
 import { print, sleep, unlessStopped } from '../process/service';
-import type { ProducerConfig } from '../process/settings';
-import { createKafka, METADATA_AGE_MS } from './client';
-import { hopeless, nameOf, refusal, rootCause } from './errors';
-import { ensureTopic } from './topic';
-import { Trouble } from './trouble';
+import type { ProducerConfig } from '../settings/settings';
+import { hopeless, nameOf, refusal, rootCause } from '../trouble/errors';
+import { Trouble } from '../trouble/trouble';
 
 /** Attempts that kafkajs makes by itself; after these we look whether the topic is still there. */
 const RETRIES = 5;

@@ -1,7 +1,7 @@
-import type { KafkaConfig } from '../process/settings';
+import type { KafkaConfig } from '../settings/settings';
+import { rootCause } from '../trouble/errors';
+import type { Trouble } from '../trouble/trouble';
 import { createAdmin } from './client';
-import { rootCause } from './errors';
-import type { Trouble } from './trouble';
 
 /**
  * Creates the topic where it is missing, with the broker's default number of replicas unless the settings have one.

@@ -2,12 +2,12 @@
 import type { Admin, Consumer, ConsumerRunConfig, Kafka, PartitionAssigner } from 'kafkajs';
 import { AssignerProtocol, Kafka as MendedKafka } from '../mend';
 import { belongsTo, type GroupMember, type Life, type Membership, toItsGeneration } from '../mend/group';
-import type { FetchedBatch } from '../mend/records';
 import { OUTCOME, type Outcome } from '../mend/requests';
-import type { ConsumerConfig, KafkaConfig } from '../process/settings';
+import type { ConsumerConfig, KafkaConfig } from '../settings/settings';
+import type { Trouble } from '../trouble/trouble';
 import { LOGIN_AHEAD_MS } from './oauth';
+import type { FetchedBatch } from './records';
 import { secured } from './security';
-import type { Trouble } from './trouble';
 
 export type { FetchedBatch, GroupMember, Life, Membership };
 export { AssignerProtocol };

@@ -1,8 +1,8 @@
+import type { FetchedBatch, Life, Membership } from '../client/client';
 import { Commits } from '../handling/commits';
 import type { Worker } from '../handling/worker';
 import { sleep, unlessStopped } from '../process/service';
-import type { FetchedBatch, Life, Membership } from './client';
-import { hopeless } from './errors';
+import { hopeless } from '../trouble/errors';
 import type { Starts } from './starts';
 
 /** Before a start that could not be found is looked for again, in ms. */

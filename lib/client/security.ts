@@ -1,5 +1,5 @@
 import type { KafkaConfig as KafkaJsConfig } from 'kafkajs';
-import type { Security, Tls } from '../process/security';
+import type { Security, Tls } from '../settings/security';
 import { loginWithToken } from './oauth';
 
 /**

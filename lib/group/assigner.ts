@@ -1,9 +1,9 @@
 import type { Assigner, Cluster } from 'kafkajs';
-import type { KafkaConfig } from '../process/settings';
-import { AssignerProtocol } from './client';
-import { rootCause } from './errors';
-import { countPartitions } from './topic';
-import type { Trouble } from './trouble';
+import { AssignerProtocol } from '../client/client';
+import { countPartitions } from '../client/topic';
+import type { KafkaConfig } from '../settings/settings';
+import { rootCause } from '../trouble/errors';
+import type { Trouble } from '../trouble/trouble';
 
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 const VERSION = 0;
