@@ -60,7 +60,7 @@ test('the code that the README shows is that of the consumer', () => {
 });
 
 test('each setting of the code is in a table', () => {
-  const code = readdirSync(join(ROOT, 'lib', 'process')).map((name) => read('lib', 'process', name));
+  const code = readdirSync(join(ROOT, 'lib', 'settings')).map((name) => read('lib', 'settings', name));
   const names = [...code.join('\n').matchAll(/^\s+([A-Z][A-Z_]+): \w+\(/gm)].map(([, name = '']) => name);
   assert.ok(names.length >= 13, `${names}`);
   const rows = PAGES.map((page) => read(page)).join('\n');
