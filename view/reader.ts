@@ -6,7 +6,7 @@
  * own brokers: one request for one question, and each answer with its own error codes.
  */
 import type { Kafka } from 'kafkajs';
-import { FetchedBatch } from '../lib/client/records';
+import { FetchedBatch } from '../lib/mend/records';
 
 /** What Kafka calls NONE. */
 export const OK = 0;

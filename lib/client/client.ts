@@ -2,11 +2,11 @@
 import type { Admin, Consumer, ConsumerRunConfig, Kafka, PartitionAssigner } from 'kafkajs';
 import { AssignerProtocol, Kafka as MendedKafka } from '../mend';
 import { belongsTo, type GroupMember, type Life, type Membership, toItsGeneration } from '../mend/group';
+import type { FetchedBatch } from '../mend/records';
 import { OUTCOME, type Outcome } from '../mend/requests';
 import type { ConsumerConfig, KafkaConfig } from '../settings/settings';
 import type { Trouble } from '../trouble/trouble';
 import { LOGIN_AHEAD_MS } from './oauth';
-import type { FetchedBatch } from './records';
 import { secured } from './security';
 
 export type { FetchedBatch, GroupMember, Life, Membership };

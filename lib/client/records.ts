@@ -1,5 +1,4 @@
 import { gunzipSync } from 'node:zlib';
-import type { Batch } from 'kafkajs';
 
 /**
  * A record as it is in the topic, without its headers. Its key and value are views of what was fetched, or of its
@@ -14,99 +13,80 @@ export interface FetchedRecord {
   value: Buffer | null;
 }
 
-/**
- * Mends how kafkajs decodes what a fetch brings. Called before kafkajs is loaded.
- * - Record batches without records leave it at the same offset for good, and it asks again and again
- *   (https://github.com/tulios/kafkajs/issues/562, https://github.com/tulios/kafkajs/issues/1072). Over those with
- *   control records or aborted ones only it goes without a word, so nobody commits what comes after them. Now every
- *   complete record batch reaches the handler, which learns the offset to go on at.
- * - Each record becomes a dozen objects before the first is handled: 150,000 small ones, in a record batch of under
- *   1 MB compressed, are more than a heap of 64 MB holds. Now they are read one by one, as they are handled.
- * - It takes the aborted transactions for sorted by their starts, as which the broker does not send them: records of
- *   interleaved ones pass as valid. Now they are sorted.
- *
- * @throws where kafkajs's files do not hold what is replaced here
- */
-export function mendRecords(): void {
-  replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', decodeMessages, 'decodeMessages');
-  replace('kafkajs/src/consumer/batch', FetchedBatch, 'Batch');
+/** Records that can't be read. What trying again can't mend. */
+export class UnreadableRecords extends Error {
+  /** @param type as Kafka names the error */
+  constructor(
+    readonly type: 'CORRUPT_RECORDS' | 'UNSUPPORTED_COMPRESSION_TYPE' | 'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+    readonly partition: number,
+    readonly offset: number,
+    what: string,
+  ) {
+    super(`Partition ${partition} can't be read at offset ${offset}: ${what}`);
+  }
 }
 
-function replace(path: string, replacement: unknown, name: string): void {
-  if (require(path).name !== name) throw new Error(`${path} does not export ${name}: is this kafkajs 2.2.4?`);
-  (require.cache[require.resolve(path)] as NodeJS.Module).exports = replacement;
-}
-
-/** Takes a partition's record batches out of the response as they are. Messages of before Kafka 0.11 it decodes. */
-async function decodeMessages(decoder: Decoder): Promise<Buffer | OldMessage[]> {
-  const size = decoder.readInt32();
-  if (size <= 0 || !decoder.canReadBytes(size)) return [];
-  const set = decoder.slice(size);
-  decoder.forward(size);
-  const isOld = set.buffer.length > MAGIC_AT && set.buffer.readInt8(MAGIC_AT) < MAGIC;
-  return isOld ? require('kafkajs/src/protocol/messageSet/decoder')(set, size) : set.buffer;
-}
-
-/** What one fetch has brought of a partition. Takes the place of kafkajs's Batch. */
-export class FetchedBatch implements Batch {
+/** What one fetch has brought of a partition. */
+export class FetchedRecords {
   readonly partition: number;
-  readonly highWatermark: string;
   /** The offset to go on at: the one after the last complete record batch, whatever that holds. */
   readonly next: number;
-  /** To kafkajs there are none: what is done, and how far it is, is up to the handler. */
-  readonly messages = [];
   /** Complete record batches, one after the other. */
   private readonly set: Buffer;
-  private readonly oldMessages: OldMessage[];
-  private readonly aborted: { producerId: string; firstOffset: string }[];
+  private readonly aborted: Aborted[];
 
-  /** @throws a compression that is not implemented, or a record batch that makes no sense, and nothing before it */
+  /**
+   * @param offset that was fetched
+   * @param data.records record batches as they are in the answer to a fetch; the last one may be cut off
+   * @param data.aborted the aborted transactions that reach into these, in any order
+   * @throws UnreadableRecords where the first record batch makes no sense, or is of a kind that is not read; where it
+   * is a later one, this ends before it, and the next fetch throws
+   */
   constructor(
     readonly topic: string,
-    readonly fetchedOffset: string,
-    { partition, highWatermark, abortedTransactions, messages }: PartitionData,
+    readonly offset: number,
+    { partition, records, aborted }: { partition: number; records: Buffer; aborted: Aborted[] },
   ) {
     this.partition = partition;
-    this.highWatermark = highWatermark;
-    this.aborted = abortedTransactions ?? [];
-    this.oldMessages = Buffer.isBuffer(messages) ? [] : messages;
-    let last = Number(this.oldMessages.at(-1)?.offset ?? -1);
-    const set = Buffer.isBuffer(messages) ? messages : Buffer.alloc(0);
+    this.aborted = aborted;
     let end = 0;
-    while (set.length - end >= HEADER && set.readInt8(end + MAGIC_AT) === MAGIC) {
-      const batch = readHeader(set, end);
-      const problem = findProblem(this.where, batch);
+    let next = offset;
+    while (records.length - end > MAGIC_AT) {
+      const problem = findProblem(partition, records, end);
       // What comes before it is handled first: the next fetch begins here.
       if (problem && end > 0) break;
       if (problem) throw problem;
       // The last one may be cut off: the next fetch brings it.
-      if (batch.end > set.length) break;
+      if (records.length - end < HEADER) break;
+      const batch = readHeader(records, end);
+      if (batch.end > records.length) break;
       end = batch.end;
-      last = batch.lastOffset;
+      next = batch.lastOffset + 1;
     }
-    this.set = set.subarray(0, end);
-    this.next = Math.max(last + 1, Number(fetchedOffset));
+    this.set = records.subarray(0, end);
+    this.next = Math.max(next, offset);
+  }
+
+  /** Whether the next fetch would begin where this one did. */
+  get isEmpty(): boolean {
+    return this.next === this.offset;
   }
 
   /**
    * Reads the records from the fetched offset on, as they are asked for: without control records, and without those of
    * aborted transactions.
    *
-   * @throws at the first record that makes no sense
+   * @throws UnreadableRecords at the first record that makes no sense
    */
   *records(): Generator<FetchedRecord, void, undefined> {
-    const from = Number(this.fetchedOffset);
-    for (const { offset, timestamp = '-1', key, value } of this.oldMessages)
-      if (Number(offset) >= from) yield toRecord(Number(offset), Number(timestamp), key, value);
-    const aborted = this.aborted
-      .map(({ producerId, firstOffset }) => ({ producerId: Number(producerId), first: Number(firstOffset) }))
-      .sort((a, b) => b.first - a.first);
+    // The broker sends them by their ends.
+    const aborted = [...this.aborted].sort((a, b) => b.firstOffset - a.firstOffset);
     const aborting = new Set<number>();
-    const reader = new RecordReader(this.set, this.where);
+    const reader = new RecordReader(this.set, this.partition);
     for (let at = 0; at < this.set.length; ) {
       const batch = readHeader(this.set, at);
       at = batch.end;
-      for (let next = aborted.at(-1); next && next.first <= batch.lastOffset; next = aborted.at(-1)) {
+      for (let next = aborted.at(-1); next && next.firstOffset <= batch.lastOffset; next = aborted.at(-1)) {
         aborting.add(next.producerId);
         aborted.pop();
       }
@@ -114,45 +94,21 @@ export class FetchedBatch implements Batch {
       if (batch.attributes & CONTROL) {
         reader.open(batch);
         if (batch.count > 0 && reader.read().key?.equals(ABORT_MARKER)) aborting.delete(batch.producerId);
-      } else if (!isAborted && batch.lastOffset >= from) {
+      } else if (!isAborted && batch.lastOffset >= this.offset) {
         reader.open(batch);
         for (let left = batch.count; left > 0; left--) {
           const record = reader.read();
-          if (record.offset >= from) yield record;
+          if (record.offset >= this.offset) yield record;
         }
       }
     }
   }
+}
 
-  private get where(): string {
-    return `${this.topic}-${this.partition}`;
-  }
-
-  /** Whether the next fetch would begin where this one did. */
-  isEmpty(): boolean {
-    return this.next === Number(this.fetchedOffset);
-  }
-
-  /** Of such a batch kafkajs would not tell the handler. */
-  isEmptyDueToFiltering(): boolean {
-    return false;
-  }
-
-  firstOffset(): string {
-    return this.fetchedOffset;
-  }
-
-  lastOffset(): string {
-    return String(this.next - 1);
-  }
-
-  offsetLag(): string {
-    return String(Number(this.highWatermark) - this.next);
-  }
-
-  offsetLagLow(): string {
-    return String(Number(this.highWatermark) - 1 - Number(this.fetchedOffset));
-  }
+/** An aborted transaction. */
+interface Aborted {
+  producerId: number;
+  firstOffset: number;
 }
 
 /** Reads the records of a record batch, then those of the next. */
@@ -164,10 +120,10 @@ class RecordReader {
   private baseTimestamp = 0;
   private appendTime: number | undefined;
 
-  /** @param where the partition that the record batches are of, for errors */
+  /** @param partition that the record batches are of, for errors */
   constructor(
     private readonly set: Buffer,
-    private readonly where: string,
+    private readonly partition: number,
   ) {
     this.bytes = set;
   }
@@ -245,8 +201,8 @@ class RecordReader {
     }
   }
 
-  private corrupt(what: string): Error {
-    return corrupt(this.where, this.baseOffset, what);
+  private corrupt(what: string): UnreadableRecords {
+    return new UnreadableRecords('CORRUPT_RECORDS', this.partition, this.baseOffset, what);
   }
 }
 
@@ -287,44 +243,25 @@ function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
-function findProblem(where: string, batch: RecordBatch): Error | undefined {
-  const { baseOffset, records, end, lastOffset, count, attributes } = batch;
-  if (end < records || lastOffset < baseOffset || count < 0) {
-    const what = `${end - records} bytes of ${count} records, up to offset ${lastOffset}`;
-    return corrupt(where, baseOffset, what);
-  }
+/** Of a record batch that may be cut off, but not before the byte that tells its format. */
+function findProblem(partition: number, set: Buffer, at: number): UnreadableRecords | undefined {
+  const unreadable = (type: UnreadableRecords['type'], what: string) =>
+    new UnreadableRecords(type, partition, readInt64(set, at), what);
+  const magic = set.readInt8(at + MAGIC_AT);
+  if (magic === 0 || magic === 1)
+    return unreadable(
+      'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+      `it is in message format ${magic}, of before Kafka 0.11`,
+    );
+  if (magic !== MAGIC) return unreadable('CORRUPT_RECORDS', `there is no message format ${magic}`);
+  if (set.length - at < HEADER) return undefined;
+  const { records, end, baseOffset, lastOffset, count, attributes } = readHeader(set, at);
+  if (end < records || lastOffset < baseOffset || count < 0)
+    return unreadable(
+      'CORRUPT_RECORDS',
+      `${end - records} bytes of ${count} records, up to offset ${lastOffset}`,
+    );
   const codec = CODECS[attributes & CODEC];
   if (codec === 'none' || codec === 'gzip') return undefined;
-  const { KafkaJSNotImplemented } = require('kafkajs/src/errors');
-  return new KafkaJSNotImplemented(`${codec} compression not implemented`);
-}
-
-/** @returns an error of Kafka's type for it, after which kafkajs does not try again. */
-function corrupt(where: string, offset: number, what: string): Error {
-  const { KafkaJSNonRetriableError } = require('kafkajs/src/errors');
-  const message = `The record batch at offset ${offset} of ${where} is corrupt: ${what}`;
-  return Object.assign(new KafkaJSNonRetriableError(message), { type: 'CORRUPT_RECORDS' });
-}
-
-interface Decoder {
-  buffer: Buffer;
-  readInt32(): number;
-  canReadBytes(size: number): boolean;
-  slice(size: number): Decoder;
-  forward(size: number): void;
-}
-
-interface PartitionData {
-  partition: number;
-  highWatermark: string;
-  abortedTransactions?: { producerId: string; firstOffset: string }[];
-  messages: Buffer | OldMessage[];
-}
-
-/** As of before Kafka 0.11, decoded by kafkajs. */
-interface OldMessage {
-  offset: string;
-  timestamp?: string;
-  key: Buffer | null;
-  value: Buffer | null;
+  return unreadable('UNSUPPORTED_COMPRESSION_TYPE', `it is compressed by ${codec}`);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assigner, EachBatchPayload } from 'kafkajs';
-import type { FetchedBatch } from '../client/records';
 import { type Broker, type Cluster, findCoordinatorOnce } from './brokers';
+import type { FetchedBatch } from './records';
 
 /** This member's part in one generation of its group: worth something until the group is rebalanced, and no longer. */
 export interface Membership {

@@ -3,10 +3,10 @@
  * the upstream issue, and in test/ what fails without it. Only this room reaches into kafkajs's own files.
  */
 import { dirname } from 'node:path';
-import { mendRecords } from '../client/records';
 import { mendBrokers } from './brokers';
 import { mendGroup } from './group';
 import { mendLogin } from './login';
+import { mendRecords } from './records';
 import { mendRequests } from './requests';
 import { mendTimers } from './timers';
 

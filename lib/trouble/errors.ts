@@ -48,7 +48,9 @@ const HOPELESS: Record<string, string> = {
   UNSUPPORTED_VERSION: 'use a broker between Kafka 2.1 and 4.x',
   CORRUPT_RECORDS:
     'to leave them out, stop the group and commit an offset beyond them (kafka-consumer-groups --reset-offsets)',
-  KafkaJSNotImplemented: 'kafkajs reads messages that are not compressed, or by gzip',
+  UNSUPPORTED_COMPRESSION_TYPE: 'none and gzip are read',
+  UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    'set another KAFKA_TOPIC, or stop the group and commit an offset beyond it (kafka-consumer-groups --reset-offsets)',
 };
 
 const LOGIN = 'check the user and the password, or the token (KAFKA_SASL_…)';
