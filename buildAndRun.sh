@@ -35,7 +35,7 @@ run_without_docker() {
     npm ci --no-audit --no-fund
   fi
   shift
-  exec node -r ts-node/register/transpile-only local/run.ts $view $cluster "$@"
+  exec node -r ./compiled local/run.ts $view $cluster "$@"
 }
 
 command -v docker >/dev/null || run_without_docker "Docker is not installed" "$@"

@@ -119,7 +119,7 @@ function start(
   { name, entrypoint, dockerfile }: { name: string; entrypoint: string; dockerfile?: string },
   onLine?: (line: string) => void,
 ): ChildProcess {
-  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', `${entrypoint}.ts`], {
+  const child = spawn(process.execPath, ['-r', './compiled', `${entrypoint}.ts`], {
     cwd: ROOT,
     env: serviceEnvironment(join(ROOT, dockerfile ?? `${entrypoint}.dockerfile`), wiring),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -29,7 +29,7 @@ before(async () => {
     'docker-compose.cluster.yml',
   ])
     cpSync(join(ROOT, file), join(copy, file), { preserveTimestamps: true });
-  for (const folder of ['node_modules', 'local/jars', 'local/jars-4'])
+  for (const folder of ['node_modules', '.compiled', 'local/jars', 'local/jars-4'])
     symlinkSync(join(ROOT, folder), join(copy, folder));
 });
 after(() => rmSync(copy, { recursive: true }));

@@ -16,9 +16,12 @@ export const OUR_SERVICES = [
 ] as const;
 
 /** The demo without Docker, but for Kafka's jars and data. */
-export const LOCAL_FILES = readdirSync(join(ROOT, 'local'))
-  .filter((name) => /\.(ts|xml|properties)$/.test(name))
-  .map((name) => `local/${name}`);
+export const LOCAL_FILES = [
+  'compiled.js',
+  ...readdirSync(join(ROOT, 'local'))
+    .filter((name) => /\.(ts|xml|properties)$/.test(name))
+    .map((name) => `local/${name}`),
+];
 
 /** Copies what git knows of the project, for a test to edit. Gives the folder. */
 export function copyProject(): string {

@@ -100,9 +100,7 @@ export function startService(
   compiled?: string,
 ): Recorded {
   const source = ENTRYPOINTS[name];
-  const args = compiled
-    ? [join(compiled, source.replace(/ts$/, 'js'))]
-    : ['-r', 'ts-node/register/transpile-only', source];
+  const args = compiled ? [join(compiled, source.replace(/ts$/, 'js'))] : ['-r', './compiled', source];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings },

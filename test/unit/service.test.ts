@@ -8,7 +8,7 @@ import { test } from 'node:test';
 
 test('a service that ends has printed all its lines, however late they are read', async () => {
   const file = join(__dirname, '..', 'support', 'chatty_service.ts');
-  const child = spawn(process.execPath, ['-r', 'ts-node/register/transpile-only', file]);
+  const child = spawn(process.execPath, ['-r', './compiled', file]);
   const exit = once(child, 'exit');
   await once(child.stderr, 'data');
   const lines = (await text(child.stdout)).trim().split('\n');

@@ -112,7 +112,7 @@ test('colours in the log, and the order of its containers where Docker says the 
 
 test('a log without messages is an error of one line', () => {
   assert.throws(() => timeline(['kafka  | started', start('from_oldest', 0, 'earliest')]), /0 messages: .*;/);
-  const script = ['-r', 'ts-node/register/transpile-only', 'tools/timeline.ts', '-'];
+  const script = ['-r', './compiled', 'tools/timeline.ts', '-'];
   const { status, stdout, stderr } = spawnSync(process.execPath, script, { cwd: root, input: '' });
   assert.deepEqual([status, `${stdout}`], [1, '']);
   assert.match(`${stderr}`, /^The log has 0 messages: [^\n]+\n$/);
