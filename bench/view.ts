@@ -1,7 +1,6 @@
 /** What the live view costs, how soon it shows a message, and whether its memory and frames hold under much to show. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
@@ -107,9 +106,7 @@ const CONSUMERS = [
 
 /** The page as the image has it: beside the compiled code. */
 function compilePage(): void {
-  execFileSync('npx', ['tsc', '-p', 'view/page'], { cwd: ROOT });
-  for (const file of ['index.html', 'style.css', 'icon.svg'])
-    cpSync(join(ROOT, 'view', 'page', file), join(ROOT, 'dist', 'view', 'page', file));
+  execFileSync('npm', ['run', '--silent', 'page'], { cwd: ROOT });
 }
 
 /** The view with the heap of its container. */

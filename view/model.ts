@@ -1,6 +1,7 @@
 /** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
 
-import { age, escapeControls } from '../lib/message/message';
+import { age } from '../lib/message/age';
+import { escapeControls } from '../lib/message/message';
 import type { Commit } from './commits';
 import {
   type Group,

@@ -1,5 +1,5 @@
 /** The page, and what it is told, over HTTP: for this machine, and for reading only. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Snapshot, Tick } from './picture';
@@ -142,32 +142,22 @@ interface File {
   body: Buffer;
 }
 
-/** The scripts of the page, compiled from TypeScript for the browser. */
-const SCRIPTS = ['picture', 'page/main', 'page/lanes', 'page/groups', 'page/side', 'page/words'];
+const TYPES = {
+  'index.html': 'text/html; charset=utf-8',
+  'main.js': 'text/javascript; charset=utf-8',
+  'style.css': 'text/css; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+};
 
 /** The page's files, read once: no request names a file. */
 function readFiles(): Map<string, File> {
-  const read = (path: string) => readFileSync(join(__dirname, path));
-  const script = (body: Buffer): File => ({ type: 'text/javascript; charset=utf-8', body });
-  // As the rest of the code, run from source they are compiled here, and in the image they were when it was built.
+  // As the rest of the code, run from source the page is made here, and in the image it was when that was built.
   const isSource = __filename.endsWith('.ts');
-  const compiled = (name: string) => (isSource ? compile(name) : read(`../web/${name}.js`));
-  return new Map<string, File>([
-    ['/', { type: 'text/html; charset=utf-8', body: read('page/index.html') }],
-    ['/page/style.css', { type: 'text/css; charset=utf-8', body: read('page/style.css') }],
-    ['/page/icon.svg', { type: 'image/svg+xml', body: read('page/icon.svg') }],
-    ...SCRIPTS.map((name): [string, File] => [`/${name}.js`, script(compiled(name))]),
-    ['/vendor/preact.mjs', script(readFileSync(require.resolve('preact')))],
-  ]);
-}
-
-function compile(name: string): Buffer {
-  const ts: typeof import('typescript') = require('typescript');
-  const { config } = ts.readConfigFile(join(__dirname, 'page/tsconfig.json'), ts.sys.readFile);
-  const path = [`${name}.ts`, `${name}.tsx`].map((file) => join(__dirname, file)).find(existsSync) as string;
-  const { outputText } = ts.transpileModule(readFileSync(path, 'utf8'), {
-    fileName: path,
-    compilerOptions: ts.convertCompilerOptionsFromJson(config.compilerOptions, __dirname).options,
-  });
-  return Buffer.from(outputText);
+  const made = isSource ? (require('./bundle') as typeof import('./bundle')).bundlePage() : undefined;
+  return new Map(
+    Object.entries(TYPES).map(([name, type]): [string, File] => [
+      name === 'index.html' ? '/' : `/page/${name}`,
+      { type, body: made?.get(name) ?? readFileSync(join(__dirname, 'page', name)) },
+    ]),
+  );
 }

@@ -4,10 +4,10 @@ WORKDIR /app
 # The packages first: they change less often than the code, and so stay in the cache.
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig.json ./
+COPY tsconfig.json compiled.js ./
 COPY lib lib
 COPY view view
-RUN npx tsc && npx tsc -p view/page
+RUN npx tsc && npm run page
 
 # The packages that it needs to run, without the compiler and the tests' ones.
 FROM node:24-bookworm-slim AS packages
@@ -23,11 +23,7 @@ ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=64 --max-semi-space-s
 ENV VIEW_ADDRESS=0.0.0.0
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
-# What the page has of packages; the services have no need of it.
-COPY --from=build /app/node_modules/preact/package.json node_modules/preact/
-COPY --from=build /app/node_modules/preact/dist/preact.mjs node_modules/preact/dist/
 COPY --from=build /app/dist .
-COPY view/page/index.html view/page/style.css view/page/icon.svg view/page/
 USER node
 # In exec form, so that node itself gets the signal to stop.
 CMD ["node", "view/live_view.js"]

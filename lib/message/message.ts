@@ -1,5 +1,6 @@
 /** The messages of the demo: made, parsed, described. Pure functions. */
 import { isUtf8 } from 'node:buffer';
+import { age } from './age';
 
 /** A message as it was read from the topic. */
 export interface Message {
@@ -95,16 +96,6 @@ export function describeSkipped(partition: number, record: KafkaRecord, reason: 
   const shown = [...start].slice(0, SHOWN).join('');
   const cut = shown.length < start.length || (record.value?.length ?? 0) > SHOWN * 4 ? '…' : '';
   return `Skipped: ${escapeControls(shown)}${cut} (partition ${partition}, offset ${record.offset}, ${reason})`;
-}
-
-/** A span of time in one unit, rounded down: `4 ms`, `9.8 s`, `12 min`, `3 h`, `2 d`; never below 0. */
-export function age(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.floor(ms))} ms`;
-  const seconds = ms / 1000;
-  if (seconds < 60) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
 }
 
 // In valid JSON, tab and line breaks stand between tokens only, and any other control character within a

@@ -1,5 +1,5 @@
 import type { Outcome } from '../mend/requests';
-import { age } from '../message/message';
+import { age } from '../message/age';
 import { print } from '../process/service';
 import { isAccess, isClosed, type KafkaError, nameOf, remedyOf, rootCause, says } from './errors';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { age } from '../../lib/message/age';
 import {
-  age,
   describeBatch,
   describeReceived,
   describeSkipped,

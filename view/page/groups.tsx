@@ -1,7 +1,7 @@
 /** The groups: their state, their members with their partitions, and how their lag went. */
-import { Component, h } from '/vendor/preact.mjs';
-import { type Group, type Happening, lagOf, type Memory, merge, PAST_MS, type Picture } from '../picture.js';
-import { colourOf, count, messages, Term } from './words.js';
+import { Component } from 'preact';
+import { type Group, type Happening, lagOf, type Memory, merge, PAST_MS, type Picture } from '../picture';
+import { colourOf, count, messages, Term } from './words';
 
 /** How long a partition that has moved is shown as such, in ms. */
 const MOVE_SHOWN_MS = 12_000;

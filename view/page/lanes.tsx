@@ -1,7 +1,8 @@
 /** The partitions as lanes: the messages, and below them, on the same scale, where each group stands. */
-import { Component, h } from '/vendor/preact.mjs';
-import type { Group, Message, Partition } from '../picture.js';
-import { clock, colourOf, count, messages as messagesText, span, Term } from './words.js';
+import { Component } from 'preact';
+import { age } from '../../lib/message/age';
+import type { Group, Message, Partition } from '../picture';
+import { clock, colourOf, count, messages as messagesText, Term } from './words';
 
 /** From so many messages a second on, cells could not be read: they become bars, and below the other one, cells again. */
 const BARS_FROM = 12;
@@ -272,7 +273,7 @@ function Details({
         <dd>
           {message.timestamp < 0
             ? 'unknown'
-            : `${clock(message.timestamp)}, ${span(now - message.timestamp)} ago`}
+            : `${clock(message.timestamp)}, ${age(now - message.timestamp)} ago`}
         </dd>
       )}
       {reads.map(({ name, isDone }) => [
@@ -419,7 +420,7 @@ class Track extends Component<TrackProps> {
               {offset.oldest !== undefined && (
                 <span>
                   , <span class="wide">oldest </span>
-                  {span(now - offset.oldest)}
+                  {age(now - offset.oldest)}
                 </span>
               )}
             </span>

@@ -1,7 +1,7 @@
 /** What happened, which brokers there are, and all figures as a table. */
-import { h } from '/vendor/preact.mjs';
-import type { Group, Happening, Picture } from '../picture.js';
-import { clock, colourOf, count, span, Term, type Word } from './words.js';
+import { age } from '../../lib/message/age';
+import type { Group, Happening, Picture } from '../picture';
+import { clock, colourOf, count, Term, type Word } from './words';
 
 /** So many happenings are in the document. */
 const SHOWN = 100;
@@ -78,7 +78,7 @@ export function Brokers({ picture, now }: { picture: Picture; now: number }) {
               <span class="quiet">
                 {host}:{port}
               </span>
-              {since !== undefined && <span class="bad">no answer for {span(now - since)}</span>}
+              {since !== undefined && <span class="bad">no answer for {age(now - since)}</span>}
               {picture.controller === number && (
                 <span class="badge">
                   <Term word="controller" />
@@ -158,7 +158,7 @@ export function Table({
                   <td>{offset ? count(offset.committed) : 'none'}</td>
                   <td>{count(end)}</td>
                   <td>{offset ? count(offset.lag) : ''}</td>
-                  <td>{offset?.oldest === undefined ? '' : span(now - offset.oldest)}</td>
+                  <td>{offset?.oldest === undefined ? '' : age(now - offset.oldest)}</td>
                   <td>{owner ? `${owner.letter} ${owner.client}` : 'none'}</td>
                 </tr>
               );

@@ -1,15 +1,5 @@
 /** Numbers, times and the words of the trade, as the page writes them. */
-import { type ComponentChildren, h } from '/vendor/preact.mjs';
-
-/** A span of time in one unit, as the services print it. */
-export function span(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.floor(ms))} ms`;
-  const seconds = ms / 1000;
-  if (seconds < 60) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
-}
+import type { ComponentChildren } from 'preact';
 
 const two = (number: number) => String(number).padStart(2, '0');
 

@@ -1,5 +1,6 @@
-/** The page: listens to the server, remembers ten minutes, and draws what it knows, now or then. */
-import { h, render } from '/vendor/preact.mjs';
+/** The page: listens to its source, remembers ten minutes, and draws what it knows, now or then. */
+import { render } from 'preact';
+import { age } from '../../lib/message/age';
 import {
   type Group,
   Memory,
@@ -10,27 +11,25 @@ import {
   type Snapshot,
   type Tick,
   withLags,
-} from '../picture.js';
-import { Groups, type History, histories, note } from './groups.js';
-import { Lane } from './lanes.js';
-import { Brokers, Happenings, Table } from './side.js';
-import { clock, colourOf, span, Term } from './words.js';
+} from '../picture';
+import { Groups, type History, histories, note } from './groups';
+import { Lane } from './lanes';
+import { Brokers, Happenings, Table } from './side';
+import type { Listener, Source } from './source';
+import { Time } from './time';
+import { clock, colourOf, Term } from './words';
 
 /** Messages of a partition that are kept for looking back. */
 const MESSAGES = 2400;
 /** What is older than this, in ms, is said to be old. */
 const OLD_MS = 2000;
-/** A page that nobody sees lets go of the server after so long, in ms. */
-const HIDDEN_MS = 10_000;
-
 /** So many flags are many: groups times partitions. */
 const MANY = 100;
 
+let source: Source;
 let known: Snapshot | undefined;
 let memory: Memory | undefined;
 let connection: 'connecting' | 'open' | 'lost' = 'connecting';
-/** The server's clock, less ours, in ms. */
-let ahead = 0;
 /** The moment that is looked at, if it is not now. */
 let then: { at: number; picture: Picture } | undefined;
 let isTableOpen = false;
@@ -48,34 +47,27 @@ let chosen = parameters.has('group') ? parameters.getAll('group').filter(Boolean
 
 // --- What the server tells
 
-let stream: EventSource | undefined;
-
-function connect(): void {
-  stream?.close();
-  stream = new EventSource(topic === undefined ? '/events' : `/events?topic=${encodeURIComponent(topic)}`);
-  stream.addEventListener('state', (event) => {
-    known = JSON.parse(event.data) as Snapshot;
-    memory = new Memory(structuredClone(known.past));
-    ahead = known.now - Date.now();
+const listener: Listener = {
+  onState(snapshot) {
+    known = snapshot;
+    memory = new Memory(structuredClone(snapshot.past));
+    notedIn = 0;
     connection = 'open';
     recall(memory);
     draw();
-  });
-  stream.addEventListener('tick', (event) => {
-    if (known) learn(known, JSON.parse(event.data) as Tick);
+  },
+  onTick(tick) {
+    if (known) learn(known, tick);
     draw();
-  });
-  stream.addEventListener('error', () => {
+  },
+  onLost() {
     connection = 'lost';
-    // Refused, it does not try again by itself.
-    if (stream?.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
     draw();
-  });
-}
+  },
+};
 
 function learn(snapshot: Snapshot, { now, change, messages, happenings, cost }: Tick): void {
   connection = 'open';
-  ahead = now - Date.now();
   snapshot.now = now;
   snapshot.picture = withLags(merge(snapshot.picture, change));
   snapshot.cost = cost;
@@ -113,16 +105,6 @@ function noteEnds(at: number, { partitions }: Picture): void {
   }
 }
 
-document.addEventListener('visibilitychange', () => {
-  if (!document.hidden && stream === undefined) connect();
-  else if (document.hidden)
-    setTimeout(() => {
-      if (!document.hidden) return;
-      stream?.close();
-      stream = undefined;
-    }, HIDDEN_MS);
-});
-
 // --- What the user wants
 
 function keepAddress(): void {
@@ -138,7 +120,7 @@ function chooseTopic(name: string): void {
   then = undefined;
   known = undefined;
   keepAddress();
-  connect();
+  source.listen(listener, topic);
   draw();
 }
 
@@ -209,7 +191,7 @@ function Page() {
         </p>
       </main>
     );
-  const nowThere = Date.now() + ahead;
+  const nowThere = source.now();
   const now = then?.at ?? nowThere;
   const picture = then?.picture ?? known.picture;
   const groups = Object.entries(picture.groups).sort(
@@ -289,7 +271,7 @@ function messagesOf(id: string, end: number): Message[] {
 function Head({ picture, nowThere }: { picture: Picture; nowThere: number }) {
   const { cost, topics, now, groupsLeftOut } = known as Snapshot;
   const old = nowThere - now;
-  const since = Math.max((memory as Memory).past.since, nowThere - PAST_MS);
+  const { player } = source;
   return (
     <header class="head">
       <h1>Kafka, live</h1>
@@ -311,28 +293,29 @@ function Head({ picture, nowThere }: { picture: Picture; nowThere: number }) {
         asks Kafka {Math.round(cost.requests)} times a second
         {groupsLeftOut > 0 && `; ${groupsLeftOut} groups are left out`}
       </span>
-      <div class="time">
-        <button
-          type="button"
-          aria-pressed={then !== undefined}
-          onClick={() => lookBack(then ? undefined : nowThere)}
-        >
-          {then ? '▶ back to now' : '❚❚ pause'}
-        </button>
-        <input
-          type="range"
-          aria-label="moment"
-          aria-valuetext={then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : 'now'}
-          min={second(since)}
-          max={second(nowThere)}
-          value={second(then?.at ?? nowThere)}
-          onInput={(event) => {
-            const chosen = Number((event.currentTarget as HTMLInputElement).value);
-            lookBack(chosen >= second(Date.now() + ahead) ? undefined : chosen * 1000 + 999);
-          }}
+      {player ? (
+        <Time
+          from={player.from}
+          to={player.to}
+          at={nowThere}
+          isStopped={!player.isPlaying}
+          goOn="play"
+          onStop={() => player.pause()}
+          onGoOn={() => player.play()}
+          onSeek={(at) => player.seek(at)}
         />
-        <output>{then ? `${clock(then.at)}, ${span(nowThere - then.at)} ago` : clock(nowThere)}</output>
-      </div>
+      ) : (
+        <Time
+          from={Math.max((memory as Memory).past.since, nowThere - PAST_MS)}
+          to={nowThere}
+          at={then?.at ?? nowThere}
+          isStopped={then !== undefined}
+          goOn="back to now"
+          onStop={() => lookBack(nowThere)}
+          onGoOn={() => lookBack(undefined)}
+          onSeek={(at) => lookBack(at < nowThere ? at : undefined)}
+        />
+      )}
     </header>
   );
 }
@@ -343,25 +326,31 @@ function Freshness({ old, picture, nowThere }: { old: number; picture: Picture; 
   if (connection !== 'open')
     return (
       <strong class="fresh bad" role="status">
-        The live view does not answer; what you see is {span(old)} old
+        The live view does not answer; what you see is {age(old)} old
       </strong>
     );
   const { silent } = (known as Snapshot).picture;
   if (silent)
     return (
       <strong class="fresh bad" role="status" title={silent.reason}>
-        Kafka does not answer since {clock(silent.since)}; what you see is {span(nowThere - silent.since)} old
+        Kafka does not answer since {clock(silent.since)}; what you see is {age(nowThere - silent.since)} old
       </strong>
     );
   if (old > OLD_MS)
     return (
       <strong class="fresh bad" role="status">
-        what you see is {span(old)} old
+        what you see is {age(old)} old
       </strong>
     );
   return (
     <span class="fresh good" role="status">
-      {then ? 'looking back' : picture.missing === undefined ? 'live' : 'waiting for the topic'}
+      {source.player
+        ? 'a recording'
+        : then
+          ? 'looking back'
+          : picture.missing === undefined
+            ? 'live'
+            : 'waiting for the topic'}
     </span>
   );
 }
@@ -388,5 +377,9 @@ function Choice({ groups }: { groups: [string, Group][] }) {
   );
 }
 
-connect();
-draw();
+/** Fills the document, and keeps it as the source tells. To be called once. */
+export function show(from: Source): void {
+  source = from;
+  source.listen(listener, topic);
+  draw();
+}
