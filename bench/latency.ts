@@ -1,11 +1,11 @@
 /** How long a message is under way: from the producer's tick to the line of a consumer that waits for it. */
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { until } from '../harness/service';
 import { makeValue } from '../lib/message/message';
 import { Outbox } from '../lib/outbox/outbox';
 import { ticks } from '../lib/process/ticks';
 import { producerConfig } from '../lib/settings/settings';
-import { until } from '../test/support/service';
 import { createTopic, figure, inTurn, percentile, start, stop } from './lab';
 import type { Client, Lab, Latency } from './types';
 

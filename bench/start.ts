@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { buildAndRun, copyProject } from '../test/support/compose';
+import { buildAndRun, copyProject } from '../harness/compose';
 import { figure, inTurn } from './lab';
 import type { Lab, Start } from './types';
 

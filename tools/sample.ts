@@ -10,9 +10,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { buildAndRun, compose, copyProject, removeDemo } from '../test/support/compose';
-import { received } from '../test/support/log';
-import { until } from '../test/support/service';
+import { buildAndRun, compose, copyProject, removeDemo } from '../harness/compose';
 import {
   type Experiment,
   excerpt,
@@ -24,7 +22,9 @@ import {
   rewrite,
   SAMPLES,
   TEXTS,
-} from './experiments';
+} from '../harness/experiments';
+import { received } from '../harness/log';
+import { until } from '../harness/service';
 import { timeline } from './timeline';
 
 const ROOT = join(__dirname, '..');

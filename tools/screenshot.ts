@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
+import { launch } from '../harness/browser';
+import { killServices, type ServiceName, startService, until } from '../harness/service';
+import { openView } from '../harness/view';
 import { fetchKafka, startBroker } from '../local/broker';
-import { launch } from '../test/support/browser';
-import { killServices, type ServiceName, startService, until } from '../test/support/service';
-import { openView } from '../test/support/view';
 import { film, toGif } from './film';
 
 const DOCS = join(__dirname, '..', 'docs');

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as log from '../test/support/log';
+import * as log from '../harness/log';
 
 /** At most so much of the log is drawn: more would be too dense to read. */
 const LONGEST_S = 20;

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { afterEach, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { startService, until } from '../../harness/service';
+import { openView, type View } from '../../harness/view';
 import { useBrowser } from '../support/browser';
 import { messages, useKafka } from '../support/kafka';
-import { startService, until } from '../support/service';
-import { openView, type View } from '../support/view';
 
 const kafka = useKafka();
 const browser = useBrowser();

@@ -1,6 +1,6 @@
 /** The brokers of a lab: what they are called, and what they say of themselves. */
 import { Kafka, logLevel } from 'kafkajs';
-import { until } from '../support/service';
+import { until } from '../../harness/service';
 import type { Lab } from './lab';
 
 /** So many brokers a lab may have. */

@@ -1,9 +1,9 @@
 /** The drills on three brokers: whatever becomes of one of them, or of two, no message is lost. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OUR_SERVICES } from '../support/compose';
-import { starts } from '../support/log';
-import { until } from '../support/service';
+import { OUR_SERVICES } from '../../harness/compose';
+import { starts } from '../../harness/log';
+import { until } from '../../harness/service';
 import { allInSync, controller, coordinator, leader, rebalancing } from './brokers';
 import {
   type Drill,

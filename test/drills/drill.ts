@@ -1,6 +1,6 @@
 /** What the drills have in common: what one is, and how one goes that breaks something and sees it recover. */
-import { OUR_SERVICES } from '../support/compose';
-import { until } from '../support/service';
+import { OUR_SERVICES } from '../../harness/compose';
+import { until } from '../../harness/service';
 import type { Brokers } from './brokers';
 import { tickGaps } from './judge';
 import { type AllSettings, type Changes, demand, type Lab, type Outcome } from './lab';

@@ -2,9 +2,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
-import { OUR_SERVICES, type Stack } from '../support/compose';
-import { received, skipped, starts } from '../support/log';
-import { until } from '../support/service';
+import { OUR_SERVICES, type Stack } from '../../harness/compose';
+import { received, skipped, starts } from '../../harness/log';
+import { until } from '../../harness/service';
 import { BATCH, type Drill, EVERY_CONSUMER, fault, ONE_BY_ONE, said, saidTo } from './drill';
 import { type Changes, CONSUMERS, type Consumer, demand, type Lab } from './lab';
 

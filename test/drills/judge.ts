@@ -1,5 +1,5 @@
 /** What became of the messages: what the services printed, held against the topic as another client reads it. */
-import { range, received, sent, skipped, starts } from '../support/log';
+import { range, received, sent, skipped, starts } from '../../harness/log';
 
 /** A record as Kafka's own console consumer prints it. */
 export interface TopicRecord {

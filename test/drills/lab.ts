@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildAndRun, copyProject, OUR_SERVICES, type Stack } from '../support/compose';
-import { sent } from '../support/log';
-import { until } from '../support/service';
+import { buildAndRun, copyProject, OUR_SERVICES, type Stack } from '../../harness/compose';
+import { sent } from '../../harness/log';
+import { until } from '../../harness/service';
 import { type Brokers, SIZES, STACKS } from './brokers';
 import { type Group, handled, judge, type TopicRecord, topicRecords, type Verdict } from './judge';
 

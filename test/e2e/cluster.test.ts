@@ -12,9 +12,9 @@ import {
   inspect,
   OUR_SERVICES,
   type Stack,
-} from '../support/compose';
-import { lineOf, range, received, sent, starts } from '../support/log';
-import { until } from '../support/service';
+} from '../../harness/compose';
+import { lineOf, range, received, sent, starts } from '../../harness/log';
+import { until } from '../../harness/service';
 
 const BROKERS = ['kafka', 'kafka-2', 'kafka-3'] as const;
 const PORTS = [9092, 9093, 9094];

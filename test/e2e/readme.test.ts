@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { experimentsOf, follow, Reading, TEXTS } from '../../tools/experiments';
-import { buildAndRun, copyProject, removeDemo } from '../support/compose';
+import { buildAndRun, copyProject, removeDemo } from '../../harness/compose';
+import { experimentsOf, follow, Reading, TEXTS } from '../../harness/experiments';
 
 const folder = copyProject();
 const experiments = TEXTS.flatMap((name) => experimentsOf(readFileSync(join(folder, name), 'utf8')));

@@ -11,9 +11,9 @@ import {
   inspect,
   OUR_SERVICES,
   type Stack,
-} from '../support/compose';
-import { offsets, range, received, sent, starts } from '../support/log';
-import { startService, until } from '../support/service';
+} from '../../harness/compose';
+import { offsets, range, received, sent, starts } from '../../harness/log';
+import { startService, until } from '../../harness/service';
 
 const folder = copyProject();
 let running: Stack | undefined;

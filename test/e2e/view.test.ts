@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { buildAndRun, compose, copyProject, docker, inspect, OUR_SERVICES } from '../../harness/compose';
+import { until } from '../../harness/service';
+import { ask } from '../../harness/view';
 import type { Snapshot } from '../../view/picture';
-import { buildAndRun, compose, copyProject, docker, inspect, OUR_SERVICES } from '../support/compose';
-import { until } from '../support/service';
-import { ask } from '../support/view';
 
 const folder = copyProject();
 const PORT = 8080;

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from 'kafkajs';
+import { offsets, range, sent } from '../../harness/log';
+import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
+import { openView } from '../../harness/view';
 import { freePort } from '../../local/broker';
 import { messages } from '../support/kafka';
-import { offsets, range, sent } from '../support/log';
 import { plain, SUPER_USER, useSecureKafka } from '../support/secure';
-import { type Recorded, type ServiceName, startService, until } from '../support/service';
 import { CLIENT_SECRET, startTokenEndpoint } from '../support/tokens';
-import { openView } from '../support/view';
 
 const kafka = useSecureKafka();
 type Settings = Record<string, string>;

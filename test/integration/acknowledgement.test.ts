@@ -1,10 +1,10 @@
 /** The broker has written a message, and its acknowledgement is lost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sent } from '../../harness/log';
+import { startService, until } from '../../harness/service';
 import { useKafka } from '../support/kafka';
-import { sent } from '../support/log';
 import type { CuttingProxy } from '../support/proxy';
-import { startService, until } from '../support/service';
 
 const kafka = useKafka({ proxied: true });
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { range, received, sent, starts } from '../../harness/log';
+import { type Recorded, startService } from '../../harness/service';
 import { BROKER_IDS, type BrokerId, type ClusterBroker } from '../../local/cluster';
 import { useCluster } from '../support/kafka';
-import { range, received, sent, starts } from '../support/log';
-import { type Recorded, startService } from '../support/service';
 
 const PARTITIONS = 6;
 const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { offsets, range, received, starts } from '../../harness/log';
+import { type ServiceName, startService, until } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, range, received, starts } from '../support/log';
-import { type ServiceName, startService, until } from '../support/service';
 
 const kafka = useKafka();
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { offsets, range, received, sent } from '../../harness/log';
+import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, range, received, sent } from '../support/log';
-import { type Recorded, type ServiceName, startService, until } from '../support/service';
 
 const kafka = useKafka();
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { ConsumerGroupJoinEvent } from 'kafkajs';
+import { offsets, range, sent, starts } from '../../harness/log';
+import { type Recorded, type ServiceName, startService } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, range, sent, starts } from '../support/log';
-import { type Recorded, type ServiceName, startService } from '../support/service';
 
 const kafka = useKafka();
 

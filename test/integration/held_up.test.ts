@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { offsets, range, sent } from '../../harness/log';
+import { type Recorded, type ServiceName, startService } from '../../harness/service';
 import { freePort } from '../../local/broker';
 import { messages, type TestKafka, useKafka } from '../support/kafka';
-import { offsets, range, sent } from '../support/log';
-import { type Recorded, type ServiceName, startService } from '../support/service';
 import { kafkaTool } from '../support/tools';
 
 const start = (name: ServiceName, kafka: TestKafka, topic: string, settings: Record<string, string> = {}) =>

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
+import { LOCAL_FILES } from '../../harness/compose';
+import { lineOf, offsets, range, received, sent, starts } from '../../harness/log';
+import { Recorded, until } from '../../harness/service';
 import { fetchKafka, freePort } from '../../local/java';
 import type { Snapshot } from '../../view/picture';
-import { LOCAL_FILES } from '../support/compose';
-import { lineOf, offsets, range, received, sent, starts } from '../support/log';
-import { Recorded, until } from '../support/service';
 
 const ROOT = join(__dirname, '..', '..');
 /** A copy of the project: the user's own data in local/data stays as it is. */

@@ -5,11 +5,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { offsets, range, received } from '../../harness/log';
+import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { messages, type TestKafka, useKafka } from '../support/kafka';
-import { offsets, range, received } from '../support/log';
 import { produce } from '../support/produce';
 import { encode } from '../support/records';
-import { type Recorded, type ServiceName, startService, until } from '../support/service';
 import { kafkaTool } from '../support/tools';
 
 const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;

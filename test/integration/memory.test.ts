@@ -6,12 +6,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { received } from '../../harness/log';
+import { startService, until } from '../../harness/service';
 import { makeValue } from '../../lib/message/message';
 import { useKafka } from '../support/kafka';
-import { received } from '../support/log';
 import { produce } from '../support/produce';
 import { encodeMany } from '../support/records';
-import { startService, until } from '../support/service';
 
 const ROOT = join(__dirname, '..', '..');
 const COUNT = 300_000;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { range } from '../../harness/log';
+import { startService } from '../../harness/service';
 import { Kafka } from '../../lib/mend';
 import { messages, useKafka } from '../support/kafka';
-import { range } from '../support/log';
-import { startService } from '../support/service';
 
 const kafka = useKafka();
 

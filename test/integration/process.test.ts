@@ -1,10 +1,10 @@
 /** The services as processes: their exit codes, and the lines that they end with. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { offsets, range, sent } from '../../harness/log';
+import { killServices, type ServiceName, startService, until } from '../../harness/service';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
-import { offsets, range, sent } from '../support/log';
-import { killServices, type ServiceName, startService, until } from '../support/service';
 
 const SERVICES = [
   'kafka-producer',
@@ -75,7 +75,7 @@ test('a handler that fails ends its service with exit code 1 and one line, and i
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 20));
   const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'failing' };
-  const failing = startService('failing_consumer', settings);
+  const failing = startService('test/support/failing_consumer.ts', settings);
   assert.equal((await failing.exit).code, 1);
   assert.deepEqual(failing.errors, [
     'The handler failed: Error: the database is full; what is not committed comes again',

@@ -1,9 +1,9 @@
 /** A message that the broker does not take is said, in one line; what it would take is sent all the same. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { range, sent, timesOf } from '../../harness/log';
+import { type Recorded, startService } from '../../harness/service';
 import { useKafka } from '../support/kafka';
-import { range, sent, timesOf } from '../support/log';
-import { type Recorded, startService } from '../support/service';
 
 const kafka = useKafka();
 

@@ -5,12 +5,12 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { offsets, range, sent } from '../../harness/log';
+import { type Recorded, type ServiceName, startService } from '../../harness/service';
 import { freePort } from '../../local/broker';
 import { Authority } from '../support/certificates';
 import { messages } from '../support/kafka';
-import { offsets, range, sent } from '../support/log';
 import { plain, SUPER_USER, useSecureKafka } from '../support/secure';
-import { type Recorded, type ServiceName, startService } from '../support/service';
 
 const kafka = useSecureKafka();
 type Settings = Record<string, string>;

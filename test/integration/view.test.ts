@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
+import { offsets } from '../../harness/log';
+import { startService, until } from '../../harness/service';
+import { openView } from '../../harness/view';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
-import { offsets } from '../support/log';
-import { startService, until } from '../support/service';
 import { kafkaTool } from '../support/tools';
-import { openView } from '../support/view';
 
 const kafka = useKafka();
 

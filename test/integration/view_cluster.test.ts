@@ -1,11 +1,11 @@
 /** The live view on three real brokers: who leads what, and one that dies, freezes and comes back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startService, until } from '../../harness/service';
+import { openView } from '../../harness/view';
 import type { BrokerId } from '../../local/cluster';
 import type { Snapshot } from '../../view/picture';
 import { messages, useCluster } from '../support/kafka';
-import { startService, until } from '../support/service';
-import { openView } from '../support/view';
 
 const kafka = useCluster();
 const PARTITIONS = 6;

@@ -1,26 +1,14 @@
-/** A real browser for a test file: Debian's chromium, or the one that CHROMIUM names. */
+/** A real browser for a test file. */
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { launch } from '../../harness/browser';
 
 export interface TestBrowser {
   /** A page that fails the test if it logs an error, throws, or asks anything of another host. */
   open(address: string, options?: BrowserContextOptions): Promise<Page>;
   /** What the pages were not to do: to be checked at the end of each test. */
   assertQuiet(): void;
-}
-
-/** @throws Error of one line where there is no browser */
-export async function launch(): Promise<Browser> {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  // In a container it is root, and then its sandbox does not work.
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  return await chromium.launch({ executablePath, args }).catch((error: Error) => {
-    const [reason] = error.message.split('\n');
-    throw new Error(
-      `No browser at ${executablePath} (${reason}): install chromium, or set CHROMIUM to its path`,
-    );
-  });
 }
 
 export function useBrowser(): TestBrowser {

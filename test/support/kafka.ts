@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { killServices, until } from '../../harness/service';
 import type { KafkaError } from '../../lib/trouble/errors';
 import { type Broker, type BrokerOptions, startBroker } from '../../local/broker';
 import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
 import { fetchKafka, freePort, type Properties } from '../../local/java';
 import { CuttingProxy } from './proxy';
-import { killServices, until } from './service';
 import { kafkaTool } from './tools';
 
 type Settings = { [name: string]: string };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { experimentsOf, quote, Reading, rewrite } from '../../tools/experiments';
+import { experimentsOf, quote, Reading, rewrite } from '../../harness/experiments';
 
 const message = (second: number, offset: number) =>
   `{"current_time":"2026-01-01 00:00:0${second}"} (partition 0, offset ${offset}`;

@@ -1,11 +1,11 @@
 /** What the workers do with slow handlers and refused commits; the real broker comes in test/integration. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../../harness/service';
 import { InBatches } from '../../lib/handling/batches';
 import { Commits } from '../../lib/handling/commits';
 import { OneByOne } from '../../lib/handling/one_by_one';
 import { sleep } from '../../lib/process/service';
-import { until } from '../support/service';
 
 const never = () => false;
 

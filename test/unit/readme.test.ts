@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { excerpt, experimentsOf, LEFT_OUT, quotesOf, SAMPLES, slugOf, TEXTS } from '../../tools/experiments';
+import {
+  excerpt,
+  experimentsOf,
+  LEFT_OUT,
+  quotesOf,
+  SAMPLES,
+  slugOf,
+  TEXTS,
+} from '../../harness/experiments';
 
 const ROOT = join(__dirname, '..', '..');
 const read = (...names: string[]) => readFileSync(join(ROOT, ...names), 'utf8');

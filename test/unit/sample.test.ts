@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { lineOf, offsets, range, received, sent, starts } from '../support/log';
+import { lineOf, offsets, range, received, sent, starts } from '../../harness/log';
 
 const lines = readFileSync(join(__dirname, '..', '..', 'sample_consumer.log'), 'utf8').split('\n');
 const of = (service: string) => lines.flatMap((line) => lineOf(service, line) ?? []);

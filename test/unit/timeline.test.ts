@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { range } from '../../harness/log';
 import { timeline } from '../../tools/timeline';
-import { range } from '../support/log';
 
 const root = join(__dirname, '..', '..');
 const read = (...names: string[]) => readFileSync(join(root, ...names), 'utf8');

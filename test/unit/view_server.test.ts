@@ -5,9 +5,9 @@ import { type IncomingMessage, type OutgoingHttpHeaders, request, type Server } 
 import { type AddressInfo, connect } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import { Script } from 'node:vm';
+import { until } from '../../harness/service';
 import type { Snapshot, Tick } from '../../view/picture';
 import { createViewServer, type Source } from '../../view/server';
-import { until } from '../support/service';
 
 const picture = { topic: 't', brokers: {}, partitions: {}, groups: {} };
 const cost = { requests: 1, watchers: 1 };

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { lineOf } from './log';
 import { Recorded } from './service';
 
-const ROOT = join(__dirname, '..', '..');
+const ROOT = join(__dirname, '..');
 
 export const OUR_SERVICES = [
   'kafka-producer',

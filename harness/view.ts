@@ -1,8 +1,8 @@
 /** The live view as a process, and what it tells. */
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { freePort } from '../../local/broker';
-import type { Snapshot } from '../../view/picture';
+import { freePort } from '../local/broker';
+import type { Snapshot } from '../view/picture';
 import { type Recorded, startService } from './service';
 
 export interface View {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const ROOT = join(__dirname, '..', '..');
+const ROOT = join(__dirname, '..');
 
 const ENTRYPOINTS = {
   'kafka-producer': 'producer/producer.ts',
@@ -13,7 +13,6 @@ const ENTRYPOINTS = {
   consumer_from_newest: 'consumers/consumer_fromNewest.ts',
   consumer_batch_message: 'consumers/consumer_batchMessage.ts',
   live_view: 'view/live_view.ts',
-  failing_consumer: 'test/support/failing_consumer.ts',
 };
 
 export type ServiceName = keyof typeof ENTRYPOINTS;
@@ -91,15 +90,15 @@ export class Recorded {
 const running = new Set<Recorded>();
 
 /**
- * Starts a service, from source unless there is a folder of compiled code. What is left of a failed test, `killServices`
- * ends.
+ * Starts a service, by its name or by its source file, and with the compiled code of a folder where one is given. What
+ * is left of a failed test, `killServices` ends.
  */
 export function startService(
-  name: ServiceName,
+  name: ServiceName | `${string}.ts`,
   settings: Record<string, string>,
   compiled?: string,
 ): Recorded {
-  const source = ENTRYPOINTS[name];
+  const source = name in ENTRYPOINTS ? ENTRYPOINTS[name as ServiceName] : name;
   const args = compiled ? [join(compiled, source.replace(/ts$/, 'js'))] : ['-r', './compiled', source];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,

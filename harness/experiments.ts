@@ -3,8 +3,8 @@
  * shows the same. `npm run sample` records them; the end-to-end tests run them.
  */
 import { spawn } from 'node:child_process';
-import { docker } from '../test/support/compose';
-import { Recorded } from '../test/support/service';
+import { docker } from './compose';
+import { Recorded } from './service';
 
 export interface Step {
   commands: string;

@@ -1,0 +1,15 @@
+/** A real browser: Debian's chromium, or the one that CHROMIUM names. */
+import { type Browser, chromium } from 'playwright-core';
+
+/** @throws Error of one line where there is no browser */
+export async function launch(): Promise<Browser> {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  // In a container it is root, and then its sandbox does not work.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  return await chromium.launch({ executablePath, args }).catch((error: Error) => {
+    const [reason] = error.message.split('\n');
+    throw new Error(
+      `No browser at ${executablePath} (${reason}): install chromium, or set CHROMIUM to its path`,
+    );
+  });
+}

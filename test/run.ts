@@ -1,0 +1,109 @@
+/**
+ * Runs test files side by side, each in a process of its own, and prints the tests of each file when it ends.
+ *
+ *     node -r ./compiled test/run.ts FOLDER [NAME ...] [--at-once N]
+ *
+ * With names, the files of these alone: `npm run integration -- log delivery`. It ends as Node's runner does, with the
+ * numbers of tests, and with the exit code 1 where one failed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { clock, progress, say } from '../harness/progress';
+
+const ENDING = '.test.ts';
+const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
+
+/** The result of one test among the lines that a file prints. */
+const TEST = /^ *[✔✖﹣] /;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'at-once': { type: 'string', default: String(2 * cpus().length) } },
+});
+const [folder = '', ...names] = positionals;
+const begin = performance.now();
+const due = filesOf(folder, names);
+const total = due.length;
+const running = new Map<string, ChildProcess>();
+const counts = new Map<string, number>(COUNTS.map((name) => [name, 0]));
+const failed: string[] = [];
+let tests = 0;
+
+const ticking = setInterval(show, 1000);
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    due.length = 0;
+    for (const child of running.values()) child.kill(signal);
+  });
+Promise.all(Array.from({ length: Number(values['at-once']) }, work)).then(end);
+
+/** @throws Error of one line where there is no such file */
+function filesOf(folder: string, names: readonly string[]): string[] {
+  const all = readdirSync(folder).filter((name) => name.endsWith(ENDING));
+  const unknown = names.find((name) => !all.includes(name + ENDING));
+  if (unknown) throw new Error(`${unknown} is no test of ${folder}: choose of ${all.map(nameOf).join(', ')}`);
+  const chosen = names.length > 0 ? names.map((name) => name + ENDING) : all;
+  // The longest first, for none of them to be alone at the end: what is long to read takes long.
+  const size = (name: string) => statSync(join(folder, name)).size;
+  return chosen.sort((one, other) => size(other) - size(one)).map((name) => join(folder, name));
+}
+
+function nameOf(file: string): string {
+  return basename(file, ENDING);
+}
+
+async function work(): Promise<void> {
+  for (let file = due.shift(); file !== undefined; file = due.shift()) await run(file);
+}
+
+function run(file: string): Promise<void> {
+  const start = performance.now();
+  const child = spawn(process.execPath, ['-r', './compiled', '--test-reporter=spec', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.set(file, child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      tests += text.split('\n').filter((line) => TEST.test(line)).length;
+      show();
+    });
+  return new Promise((resolve) =>
+    child.once('close', (code) => {
+      running.delete(file);
+      const [log = '', summary = ''] = output.split(/^(?=ℹ tests )/m);
+      for (const name of COUNTS) {
+        const count = Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(summary)?.[1] ?? 0);
+        counts.set(name, (counts.get(name) as number) + count);
+      }
+      if (code !== 0) failed.push(file);
+      // One that could not run to its end has no numbers.
+      if (code !== 0 && !summary) counts.set('fail', (counts.get('fail') as number) + 1);
+      say(`${log.trimEnd()}\n${file} took ${clock(performance.now() - start)}\n`);
+      if (code !== 0) say(summary);
+      resolve();
+    }),
+  );
+}
+
+function show(): void {
+  const done = total - due.length - running.size;
+  const now = [...running.keys()].map(nameOf).join(', ');
+  const left = due.length > 0 ? `; then ${due.map(nameOf).join(', ')}` : '';
+  progress(
+    `${clock(performance.now() - begin)}  ${done} of ${total} files, ${tests} tests done; now ${now}${left}`,
+  );
+}
+
+function end(): void {
+  clearInterval(ticking);
+  progress('');
+  for (const [name, count] of counts) console.log(`# ${name} ${count}`);
+  console.log(`# duration_ms ${Math.round(performance.now() - begin)}`);
+  for (const file of failed) console.log(`FAILED: ${file}`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
+}
