@@ -12,6 +12,7 @@ import {
   type Lasting,
   lastingFault,
   ONE_BY_ONE,
+  powerCut,
   said,
   saidTo,
 } from './drill';
@@ -108,6 +109,14 @@ export const onThreeBrokers: Drill[] = [
       return forSome(short ? 12_000 : 20_000, since, () => lab.plugIn(broker), lab);
     },
     ON_THREE,
+  ),
+
+  powerCut('cluster-all-killed-at-work', 'All killed at once, at work, and started again', ON_THREE),
+
+  powerCut(
+    'cluster-all-killed-at-rest',
+    'All killed at once, with nothing left to handle, and started again',
+    { ...ON_THREE, atRest: true },
   ),
 
   {

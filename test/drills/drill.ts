@@ -79,6 +79,27 @@ export function lastingFault(
 }
 
 /**
+ * A drill that ends all at once and hard, as a power cut does, and starts it again by one command: at the first try. The
+ * seconds are from that command.
+ */
+export function powerCut(
+  name: string,
+  title: string,
+  { brokers = 1, repeats = EVERY_CONSUMER, settings, atRest = false }: More & { atRest?: boolean },
+): Drill {
+  const run = async (lab: Lab) => {
+    await lab.start(settings);
+    if (atRest) await lab.rest();
+    await lab.compose('kill');
+    const since = Date.now();
+    await lab.compose('up', '--detach');
+    const seconds = await lab.recovery(since);
+    return { ...(await lab.finish()), seconds };
+  };
+  return { name, title, brokers, repeats: atRest ? 0 : repeats, run };
+}
+
+/**
  * As `lab.finish`; the clock went on ticking all the time, and every tick is there, once. That the machine left the
  * producer standing is said, and is none of the drill's failures.
  */

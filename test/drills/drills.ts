@@ -5,7 +5,7 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { OUR_SERVICES, type Stack } from '../../harness/compose';
 import { received, skipped, starts } from '../../harness/log';
 import { until } from '../../harness/service';
-import { BATCH, type Drill, EVERY_CONSUMER, fault, ONE_BY_ONE, said, saidTo } from './drill';
+import { BATCH, type Drill, EVERY_CONSUMER, fault, ONE_BY_ONE, powerCut, said, saidTo } from './drill';
 import { type Changes, CONSUMERS, type Consumer, demand, type Lab } from './lab';
 
 /** A disk for Kafka's data, of so little room that it is full in no time. It lasts as long as a container has it. */
@@ -28,6 +28,12 @@ export const onOneBroker: Drill[] = [
   fault('kafka-restarted', 'Kafka restarted', (lab) => lab.compose('restart', 'kafka')),
 
   fault('kafka-killed', 'Kafka killed; it comes back by itself', (lab) => lab.killJava('kafka')),
+
+  powerCut('all-killed-at-work', 'All killed at once, at work, and started again', {}),
+
+  powerCut('all-killed-at-rest', 'All killed at once, with nothing left to handle, and started again', {
+    atRest: true,
+  }),
 
   fault('kafka-stopped-in-start', 'Kafka stopped while it starts, then started', async (lab) => {
     await lab.compose('stop', 'kafka');

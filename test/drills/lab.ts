@@ -216,6 +216,16 @@ export class Lab {
     return Number(await this.docker('inspect --format {{.State.ExitCode}}', service));
   }
 
+  /** Stops the producer, and waits until the groups have committed all that is there. */
+  async rest(): Promise<void> {
+    await this.compose('stop', 'kafka-producer');
+    for (const service of CONSUMERS)
+      await until(`${service} at rest`, async () => {
+        const rows = await this.progress(service);
+        return rows.length === this.partitions && rows.every(({ lag }) => lag === '0');
+      });
+  }
+
   /** Ends all in the containers by SIGKILL, for the restart policy not to act on: they stay away until started. */
   async kill(...services: string[]): Promise<void> {
     await this.docker('kill', ...services);
@@ -356,24 +366,27 @@ export class Lab {
 
   /** As Kafka's own tool tells it: no member left, nothing left to read. */
   private async checkGroups(): Promise<void> {
-    const table = await this.kafka(
-      'kafka-consumer-groups',
-      '--describe',
-      '--all-groups',
-      '--timeout',
-      PATIENCE_MS,
-    );
     for (const service of CONSUMERS) {
-      const rows = table
-        .split('\n')
-        .map((line) => line.trim().split(/ +/))
-        .filter(([group, topic]) => group === this.groupOf(service) && topic === this.topic);
+      const rows = await this.progress(service);
       demand(rows.length > 0, `the group of ${service} has committed nothing`);
-      for (const [, , partition, , , lag, member] of rows) {
+      for (const { partition, lag, member } of rows) {
         demand(lag === '0', `the group of ${service} has a lag of ${lag} in partition ${partition}`);
         demand(member === '-', `the group of ${service} has a member left: ${member}`);
       }
     }
+  }
+
+  /** How far the group of a consumer is, by partition, as Kafka's own tool tells it. */
+  private async progress(service: Consumer) {
+    const table = await this.kafka(
+      ...['kafka-consumer-groups', '--describe', '--group', this.groupOf(service)],
+      ...['--timeout', PATIENCE_MS],
+    );
+    return table
+      .split('\n')
+      .map((line) => line.trim().split(/ +/))
+      .filter(([, topic]) => topic === this.topic)
+      .map(([, , partition, , , lag, member]) => ({ partition, lag, member }));
   }
 
   /** Runs one of Kafka's own tools, in a broker that runs. */

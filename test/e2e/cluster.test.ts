@@ -198,6 +198,18 @@ test('the plain demo runs after it, and the three brokers again after that, each
   assert.equal(await cluster.pressCtrlC(), 130);
 });
 
+test('all killed at once, the three brokers start again at the first try, with the history', async () => {
+  const stack = run('--cluster');
+  await stack.shows('the newest at work', () => received(stack.of('consumer_from_newest')).length > 0);
+  clusterCompose('kill');
+  assert.notEqual((await stack.exit).code, 0);
+  const written = sent(stack.of('kafka-producer')).length;
+  const again = run('--cluster');
+  await again.shows('the history', () => received(again.of('consumer_from_oldest')).length > written);
+  for (const broker of BROKERS) assert.equal(inspect(broker).RestartCount, 0, broker);
+  assert.equal(await again.pressCtrlC(), 130);
+});
+
 test('a port of a broker that is taken is one line with the remedy', async () => {
   const server = (await import('node:net')).createServer().listen(9094, '127.0.0.1');
   const stack = run('--cluster');

@@ -182,6 +182,53 @@ test('a killed Kafka is restarted, and waits for the end of its old session by i
   compose(folder, 'stop');
 });
 
+/** What Kafka says where ZooKeeper still knows it from before it was killed. */
+const WAITING = 'Kafka was killed, and ZooKeeper has yet to notice: waiting for some seconds';
+
+/** Seconds for which Kafka has waited last, by the times that Docker has noted of its lines; 0 where it did not. */
+function waitedForItsName(): number {
+  const lines = docker('logs', '--timestamps', 'kafka')
+    .split('\n')
+    .map((line) => ({
+      time: Date.parse(line.split(' ', 1)[0] as string),
+      text: line.slice(line.indexOf(' ') + 1),
+    }));
+  const said = lines.findLastIndex(({ text }) => text === WAITING);
+  return said < 0 ? 0 : ((lines[said + 1]?.time as number) - (lines[said]?.time as number)) / 1000;
+}
+
+test('all killed at once at work, it starts again by the script, at the first try and with its history', async () => {
+  const stack = run();
+  await stack.shows('the newest at work', () => received(stack.of('consumer_from_newest')).length > 0);
+  compose(folder, 'kill');
+  assert.notEqual((await stack.exit).code, 0);
+  const last = sent(stack.of('kafka-producer')).at(-1)?.offset as number;
+  const again = run();
+  await again.shows('what was sent since', () =>
+    offsets(again.of('consumer_from_oldest')).some((offset) => offset > last),
+  );
+  const replayed = offsets(again.of('consumer_from_oldest'));
+  assert.deepEqual(replayed, range(0, replayed.length), 'from offset 0, without a gap');
+  assert.ok(waitedForItsName() < 10, `it waited for ${waitedForItsName()} s`);
+  assert.equal(inspect('kafka').RestartCount, 0);
+  assert.equal(await again.pressCtrlC(), 130);
+});
+
+test('all killed at once, and taken down, it starts again by a bare `docker compose up`', async () => {
+  compose(folder, 'up', '--detach');
+  for (const prepare of [['kill'], ['kill', 'kafka'], ['down', '--timeout', '0']]) {
+    const last = sent(docker('logs', 'kafka-producer').split('\n')).at(-1)?.offset as number;
+    compose(folder, ...prepare);
+    compose(folder, 'up', '--detach');
+    await until(`messages after ${prepare.join(' ')}`, () =>
+      offsets(docker('logs', 'consumer_from_oldest').split('\n')).some((offset) => offset > last),
+    );
+    assert.ok(waitedForItsName() < 10, `it waited for ${waitedForItsName()} s`);
+    assert.equal(inspect('kafka').RestartCount, 0, prepare.join(' '));
+  }
+  compose(folder, 'stop');
+});
+
 test('a service that cannot start stops the stack, and says why in one line', async () => {
   const stack = run([], { BUFFER_SIZE: '0' });
   assert.equal((await stack.exit).code, 1);
