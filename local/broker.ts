@@ -1,17 +1,11 @@
 /** A real ZooKeeper and a real Kafka on this machine, without Docker. The demo and the tests run on it. */
 import { join } from 'node:path';
-import {
-  answers,
-  configure,
-  freePort,
-  java,
-  Keeper,
-  METADATA_REQUEST,
-  type Properties,
-  requireFree,
-} from './java';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answers, configure, java, Keeper, METADATA_REQUEST, type Properties } from './java';
+import { freePort } from './ports';
 
-export { fetchKafka, freePort } from './java';
+export { fetchKafka } from './java';
+export { freePort } from './ports';
 
 export interface BrokerOptions {
   /** Where ZooKeeper and Kafka keep their data; made where missing, and never removed. */
@@ -72,12 +66,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     clientPort: zookeeperPort,
     clientPortAddress: '127.0.0.1',
     tickTime: 2000,
+    '4lw.commands.whitelist': 'srvr,dump',
     'admin.enableServer': false,
   });
   const kafkaConfig = configure(join(dataDir, 'kafka.properties'), {
     'broker.id': 1,
     'zookeeper.connect': `127.0.0.1:${zookeeperPort}`,
-    // The broker that follows an unclean stop must wait for the end of this session.
+    // The broker that follows one that was killed waits for the end of its session.
     'zookeeper.session.timeout.ms': 6000,
     'log.dirs': join(dataDir, 'kafka'),
     listeners: `PLAINTEXT://127.0.0.1:${port}`,
@@ -99,10 +94,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     () => answers(zookeeperPort, Buffer.from('srvr'), 'Mode'),
     restartOnFailure,
   );
+  // As the command of kafka in docker-compose.yml, which says why.
+  const nameIsTaken = () => answers(zookeeperPort, Buffer.from('dump'), '/brokers/ids/1\n');
+  const nameIsFree = async () => {
+    if (!(await nameIsTaken())) return;
+    onLine?.('kafka', 'Kafka was killed, and ZooKeeper has yet to notice: waiting for some seconds');
+    while (await nameIsTaken()) await sleep(200);
+  };
   const kafka = new Keeper(
     () => launch('kafka', '512m', 'kafka.Kafka', kafkaConfig),
     () => answers(port, METADATA_REQUEST, /(?<=\/\/)[^:]+/.exec(advertised)?.[0] ?? ''),
     restartOnFailure,
+    nameIsFree,
   );
   let over = false;
   const stop = async () => {
@@ -116,7 +119,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   };
   options.onLaunch?.({ stop, kill });
   try {
-    await requireFree(port);
     await zookeeper.start();
     if (!over) await kafka.start();
   } catch (error) {

@@ -4,16 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment } from '../lib/settings/settings';
 import { brokerEnvironment } from './environment';
-import {
-  answers,
-  configure,
-  freePort,
-  java,
-  Keeper,
-  METADATA_REQUEST,
-  type Properties,
-  requireFree,
-} from './java';
+import { answers, configure, java, Keeper, METADATA_REQUEST, type Properties } from './java';
+import { freePort } from './ports';
 
 export const BROKER_IDS = [1, 2, 3] as const;
 export type BrokerId = (typeof BROKER_IDS)[number];
@@ -106,7 +98,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const kill = () => end('SIGKILL');
   options.onLaunch?.({ stop, kill });
   try {
-    await Promise.all(ports.map(requireFree));
     formatting = Promise.all(
       brokers.map(({ logs, config }) => makeDataFolder(logs, config, environment.CLUSTER_ID as string)),
     );

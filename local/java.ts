@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,11 +82,15 @@ export class Keeper {
   private child: ChildProcess | undefined;
   private wanted = false;
 
-  /** @param restart start it anew when it ends by itself, as the restart policy of docker-compose.yml does */
+  /**
+   * @param restart start it anew when it ends by itself, as the restart policy of docker-compose.yml does
+   * @param mayBegin resolves when it may be launched
+   */
   constructor(
     private readonly launch: () => ChildProcess,
     private readonly isReady: () => Promise<boolean>,
     private readonly restart = false,
+    private readonly mayBegin: () => Promise<void> = async () => undefined,
   ) {}
 
   /** Resolves when it answers, or is no longer wanted. */
@@ -94,8 +98,7 @@ export class Keeper {
     this.wanted = true;
     const end = Date.now() + START_TIMEOUT_MS;
     while (this.wanted && Date.now() < end) {
-      // A Kafka whose last session still lives in ZooKeeper ends at once (NodeExists): another try, then.
-      if (!this.isRunning()) this.run();
+      await this.run();
       if (await this.isReady()) return;
       await sleep(100);
     }
@@ -133,34 +136,17 @@ export class Keeper {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  private run(): void {
+  /** Launches it, unless it runs, or is no longer wanted once it may begin. */
+  private async run(): Promise<void> {
+    if (this.isRunning()) return;
+    await this.mayBegin();
+    if (!this.wanted || this.isRunning()) return;
     this.child = this.launch();
     this.child.once('exit', async () => {
       await sleep(500);
-      if (this.wanted && this.restart && !this.isRunning()) this.run();
+      if (this.wanted && this.restart) await this.run();
     });
   }
-}
-
-/** A port that nobody listens on at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** @throws Error of one line where somebody listens on the port of this machine */
-export async function requireFree(port: number): Promise<void> {
-  const server = createServer().listen(port, '127.0.0.1');
-  const free = await Promise.race([
-    once(server, 'listening').then(() => true),
-    once(server, 'error').then(() => false),
-  ]);
-  server.close();
-  if (!free) throw new Error(`Port ${port} is taken: stop what listens there, or choose another`);
 }
 
 // Metadata (3), version 0, correlation 0, client "probe", all topics: the answer names the brokers. A listening
@@ -172,16 +158,15 @@ export function answers(port: number, request: Buffer, text: string): Promise<bo
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(request));
     let answer = '';
-    const end = (result: boolean) => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.setTimeout(1000, () => end(false));
-    socket.on('error', () => end(false));
-    socket.on('close', () => end(false));
+    socket.setTimeout(1000, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve(false));
     socket.on('data', (data) => {
       answer += data.toString('latin1');
-      if (answer.includes(text)) end(true);
+      if (!answer.includes(text)) return;
+      // The rest of the answer is let come: one that is cut off ZooKeeper has as an error in its log.
+      socket.end();
+      resolve(true);
     });
   });
 }

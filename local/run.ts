@@ -7,11 +7,13 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Environment, readEnvironment } from '../lib/settings/settings';
 import { startBroker } from './broker';
 import { startCluster } from './cluster';
 import { serviceEnvironment } from './environment';
 import { fetchKafka } from './java';
+import { BROKER_PORTS, choosePorts } from './ports';
 
 const ROOT = join(__dirname, '..');
 const DATA = join(__dirname, 'data');
@@ -34,9 +36,6 @@ const OURS = [PRODUCER, ...CONSUMERS, VIEW].map(({ name }) => name);
 const NAMES = ['zookeeper', 'kafka', ...OURS, 'kafka-2', 'kafka-3'];
 const WIDTH = Math.max(...NAMES.map((name) => name.length));
 const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
-
-/** In the order of the brokers' ids. */
-const BROKER_PORTS = ['KAFKA_EXTERNAL_PORT', 'KAFKA_2_EXTERNAL_PORT', 'KAFKA_3_EXTERNAL_PORT'];
 
 const children = new Map<string, ChildProcess>();
 /** What ends Kafka, once it has begun to start. */
@@ -62,12 +61,14 @@ async function run(): Promise<void> {
   process.on('SIGHUP', () => endOnce(129));
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => endOnce(1));
   const { view, cluster } = options(process.argv.slice(2));
-  const ports = BROKER_PORTS.slice(0, cluster ? 3 : 1).map(externalPort);
-  requireDifferent(ports);
-  claim();
+  await claim();
+  const brokers = BROKER_PORTS.slice(0, cluster ? 3 : 1);
+  const ports = await choosePorts([...brokers, ...(view ? ['VIEW_PORT' as const] : [])], readEnvironment());
+  const brokerPorts = ports.slice(0, brokers.length);
+  console.log(`Kafka: ${brokerPorts.map((port) => `localhost:${port}`).join(',')}`);
   fetching = fetchKafka(cluster ? 'kafka-4' : 'kafka-3', stopping.signal);
   await fetching;
-  wiring = await (cluster ? startThree(ports) : startOne(ports[0]));
+  wiring = await (cluster ? startThree(brokerPorts) : startOne(brokerPorts[0]));
   if (ending !== undefined) return;
   if (view) start(VIEW);
   await startProducer();
@@ -97,7 +98,7 @@ async function startOne(port?: number): Promise<Environment> {
 }
 
 /** Three brokers; gives what our services are to know of them. */
-async function startThree(ports: (number | undefined)[]): Promise<Environment> {
+async function startThree(ports: number[]): Promise<Environment> {
   const { brokers } = await startCluster({ ...KEPT, dataDir: join(DATA, 'cluster'), ports });
   // As docker-compose.cluster.yml: over the Dockerfiles' 1, not over the shell's or .env's.
   return { KAFKA_BROKERS: brokers, TOPIC_PARTITIONS: readEnvironment().TOPIC_PARTITIONS ?? '6' };
@@ -159,36 +160,35 @@ async function end(code: number, reason?: string): Promise<void> {
   process.exit(code);
 }
 
-/** Two Kafkas on the same data would ruin it. */
-function claim(): void {
+/** Two Kafkas on the same data would ruin it. What a runner that was killed has left behind, nobody else ends. */
+async function claim(): Promise<void> {
   mkdirSync(DATA, { recursive: true });
   const file = join(DATA, 'runner.pid');
-  const other = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
-  const { stdout } = spawnSync('ps', ['-o', 'command=', '-p', other || '0'], { encoding: 'utf8' });
-  if (other !== String(process.pid) && stdout?.includes('local/run.ts'))
+  const other = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  const isRunner = ({ pid, command }: Process) => pid === other && command.includes('local/run.ts');
+  if (other !== process.pid && processes().some(isRunner))
     throw new Error(`The demo runs here already (process ${other}): stop it first`);
   writeFileSync(file, `${process.pid}\n`);
+  // Of java's arguments one is a file in there.
+  const leftBehind = () =>
+    processes().filter(({ command }) => /^java /.test(command) && command.includes(`${DATA}/`));
+  for (let left = leftBehind(); left.length > 0; left = leftBehind()) {
+    spawnSync('kill', ['-KILL', ...left.map(({ pid }) => String(pid))]);
+    await sleep(50);
+  }
 }
 
-/**
- * A broker's port on this machine; undefined where the setting is not there.
- *
- * @throws Error of one line where it is no port
- */
-function externalPort(setting: string): number | undefined {
-  const value = readEnvironment()[setting];
-  if (value === undefined) return undefined;
-  const port = /^\d+$/.test(value) ? Number(value) : 0;
-  if (port < 1 || port > 65_535)
-    throw new Error(`${setting} is "${value}": a port from 1 to 65535 is needed; change it, or leave it out`);
-  return port;
+interface Process {
+  pid: number;
+  command: string;
 }
 
-/** @throws Error of one line where two of the brokers are to have the same port */
-function requireDifferent(ports: (number | undefined)[]): void {
-  const twice = ports.find((port, index) => port !== undefined && ports.indexOf(port) < index);
-  if (twice !== undefined)
-    throw new Error(`Port ${twice} is meant for two brokers: give each its own (${BROKER_PORTS.join(', ')})`);
+function processes(): Process[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'command='], { encoding: 'utf8' });
+  return stdout.split('\n').map((line) => {
+    const [, pid, command = ''] = /^ *(\d+) (.*)$/.exec(line) ?? [];
+    return { pid: Number(pid), command };
+  });
 }
 
 function show(name: string, line: string): void {

@@ -1,15 +1,18 @@
 /** The demo without Docker, as a user runs it. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { LOCAL_FILES } from '../../harness/compose';
 import { lineOf, offsets, range, received, sent, starts } from '../../harness/log';
-import { Recorded, until } from '../../harness/service';
-import { fetchKafka, freePort } from '../../local/java';
+import { Recorded, startService, until } from '../../harness/service';
+import { fetchKafka } from '../../local/java';
+import { freePort } from '../../local/ports';
 import type { Snapshot } from '../../view/picture';
 
 const ROOT = join(__dirname, '..', '..');
@@ -56,6 +59,12 @@ const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lin
 function leftRunning(): string[] {
   const { stdout } = spawnSync('ps', ['-A', '-o', 'command='], { encoding: 'utf8' });
   return stdout.split('\n').filter((command) => command.includes(copy));
+}
+
+function childrenOf(parent: number): number[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const rows = stdout.split('\n').map((line) => line.trim().split(/ +/).map(Number));
+  return rows.flatMap(([pid, of]) => (of === parent ? [pid as number] : []));
 }
 
 /** As a terminal does it: to the whole process group. */
@@ -111,6 +120,27 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
   assert.equal(await pressCtrlC(second), 130);
 });
 
+for (const [what, victims] of [
+  ['alone', (runner: number) => [runner]],
+  ['with all that it has started', (runner: number) => [runner, ...childrenOf(runner)]],
+] as const)
+  test(`killed outright, ${what}, it starts again at the first try, with its history`, async () => {
+    const first = buildAndRun();
+    await first.shows('the newest at work', () => received(of(first, 'consumer_from_newest')).length > 0);
+    const written = sent(of(first, 'kafka-producer')).length;
+    for (const pid of victims(first.child.pid as number)) process.kill(pid, 'SIGKILL');
+    await first.exit;
+
+    const second = buildAndRun();
+    await second.shows('the history', () => offsets(of(second, 'consumer_from_oldest')).length > written);
+    const replayed = offsets(of(second, 'consumer_from_oldest'));
+    assert.deepEqual(replayed, range(0, replayed.length), 'from offset 0, without a gap');
+    assert.equal(await pressCtrlC(second), 130);
+    assert.deepEqual(leftRunning(), []);
+    const complaints = of(second, 'kafka').filter((line) => / (ERROR|FATAL) /.test(line));
+    assert.deepEqual(complaints, [], 'it was not refused meanwhile');
+  });
+
 test('a terminal that is closed ends the demo, cleanly', async () => {
   const demo = buildAndRun();
   await demo.shows('the producer at work', () => sent(of(demo, 'kafka-producer')).length > 0);
@@ -164,7 +194,8 @@ test('with --cluster it runs on three brokers, under their names of Compose, and
   assert.equal(await pressCtrlC(demo), 130);
   assert.deepEqual(leftRunning(), []);
   assert.deepEqual(demo.errors, []);
-  const known = /^(kafka(-[23])?|kafka-producer|consumer_\w+) +\| |exited with code 0$|without Docker/;
+  const known =
+    /^(kafka(-[23])?|kafka-producer|consumer_\w+) +\| |exited with code 0$|without Docker|^Kafka: localhost:\d+,/;
   assert.deepEqual(
     demo.lines.filter((line) => !known.test(line)),
     [],
@@ -181,12 +212,41 @@ test('a wrong port of a broker is one line', async () => {
   ]);
 });
 
-test('the same port for two brokers is one line', async () => {
+test('the same port for two services is one line', async () => {
   const demo = buildAndRun(['--cluster'], { KAFKA_EXTERNAL_PORT: '19093', KAFKA_3_EXTERNAL_PORT: '19093' });
   assert.equal((await demo.exit).code, 1);
   assert.deepEqual(demo.errors, [
-    'Port 19093 is meant for two brokers: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT)',
+    'Port 19093 is meant for two services: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT, VIEW_PORT).',
   ]);
+});
+
+test('a port that is set, and taken, is one line', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  for (const setting of ['KAFKA_EXTERNAL_PORT', 'VIEW_PORT']) {
+    const demo = buildAndRun(['--view'], { [setting]: String(port) });
+    assert.equal((await demo.exit).code, 1);
+    assert.equal(demo.errors.length, 1);
+    const said = `Port ${port} on this machine is taken: stop what listens there, or choose another with ${setting}=`;
+    assert.ok(demo.errors[0]?.startsWith(said), demo.errors[0]);
+  }
+  server.close();
+});
+
+test('Kafka is at 9092 as with Docker, or where that is taken at the next free port, which is said', async () => {
+  const server = createServer().listen(9092, '127.0.0.1');
+  // Taken by somebody else is as good.
+  await once(server, 'listening').catch(() => undefined);
+  const demo = buildAndRun();
+  const line = await demo.line('its address', (line) => line.startsWith('Kafka: localhost:'));
+  const port = Number(line.split(':').at(-1));
+  assert.ok(port > 9092 && port < 9192, line);
+  const oldest = startService('consumer_from_oldest', { KAFKA_BROKERS: `localhost:${port}` });
+  await oldest.shows('the history', (lines) => offsets(lines).length >= 5);
+  assert.equal(await oldest.stop(), 0);
+  assert.equal(await pressCtrlC(demo), 130);
+  server.close();
 });
 
 test('an argument for Compose is refused in one line', async () => {

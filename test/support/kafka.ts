@@ -9,7 +9,8 @@ import { killServices, until } from '../../harness/service';
 import type { KafkaError } from '../../lib/trouble/errors';
 import { type Broker, type BrokerOptions, startBroker } from '../../local/broker';
 import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
-import { fetchKafka, freePort, type Properties } from '../../local/java';
+import { fetchKafka, type Properties } from '../../local/java';
+import { freePort } from '../../local/ports';
 import { CuttingProxy } from './proxy';
 import { kafkaTool } from './tools';
 
