@@ -183,9 +183,10 @@ interface Process {
   command: string;
 }
 
+/** None where there is no `ps`. */
 function processes(): Process[] {
   const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'command='], { encoding: 'utf8' });
-  return stdout.split('\n').map((line) => {
+  return (stdout ?? '').split('\n').map((line) => {
     const [, pid, command = ''] = /^ *(\d+) (.*)$/.exec(line) ?? [];
     return { pid: Number(pid), command };
   });
