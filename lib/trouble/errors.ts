@@ -41,16 +41,18 @@ const NAMES: Record<string, string> = {
   KafkaJSSASLAuthenticationError: 'SASL_AUTHENTICATION_FAILED',
 };
 
+const LEAVE_OUT =
+  'to go on behind it, stop the consumer, and let its group (GROUP_ID) start there: docs/real-cluster.md, "Records that can\'t be read"';
+
 /** What trying again can't mend, by its name, with the remedy. */
 const HOPELESS: Record<string, string> = {
   INVALID_TOPIC_EXCEPTION: 'set another KAFKA_TOPIC',
   INCONSISTENT_GROUP_PROTOCOL: 'the group has members of another kind of client: set another GROUP_ID',
   UNSUPPORTED_VERSION: 'use a broker between Kafka 2.1 and 4.x',
-  CORRUPT_RECORDS:
-    'to leave them out, stop the group and commit an offset beyond them (kafka-consumer-groups --reset-offsets)',
-  UNSUPPORTED_COMPRESSION_TYPE: 'none and gzip are read',
-  UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    'set another KAFKA_TOPIC, or stop the group and commit an offset beyond it (kafka-consumer-groups --reset-offsets)',
+  CORRUPT_RECORDS: LEAVE_OUT,
+  RECORD_TOO_LARGE: LEAVE_OUT,
+  UNSUPPORTED_COMPRESSION_TYPE: LEAVE_OUT,
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: LEAVE_OUT,
 };
 
 const LOGIN = 'check the user and the password, or the token (KAFKA_SASL_…)';

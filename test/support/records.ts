@@ -8,6 +8,11 @@ export const LOG_APPEND_TIME = 0x08;
 export const TRANSACTIONAL = 0x10;
 export const CONTROL = 0x20;
 export const GZIP = 1;
+export const SNAPPY = 2;
+export const LZ4 = 3;
+export const ZSTANDARD = 4;
+
+const RECORDS_AT = 61;
 
 export interface RecordData {
   offsetDelta: number;
@@ -27,6 +32,8 @@ export interface BatchData {
   /** Bits: see above. */
   attributes?: number;
   records?: RecordData[];
+  /** By a codec other than gzip. */
+  compress?: { codec: number; compress: (bytes: Buffer) => Buffer };
 }
 
 export async function encode(batch: BatchData): Promise<Buffer> {
@@ -38,7 +45,18 @@ export async function encode(batch: BatchData): Promise<Buffer> {
     records: records.map(Record),
   });
   buffer.writeInt16BE(attributes, 21);
-  return seal(buffer);
+  return seal(batch.compress ? compressed(buffer, batch.compress) : buffer);
+}
+
+/** The record batch with its records compressed. */
+export function compressed(
+  batch: Buffer,
+  { codec, compress }: { codec: number; compress: (bytes: Buffer) => Buffer },
+): Buffer {
+  const bytes = Buffer.concat([batch.subarray(0, RECORDS_AT), compress(batch.subarray(RECORDS_AT))]);
+  bytes.writeInt32BE(bytes.length - 12, 8);
+  bytes.writeInt16BE(bytes.readInt16BE(21) | codec, 21);
+  return seal(bytes);
 }
 
 /** Many records at little cost: null keys, no headers, all of the batch's own timestamp. */
@@ -70,7 +88,7 @@ export async function encodeMany(count: number, value: (index: number) => Buffer
 }
 
 /** Puts the checksum right. */
-function seal(batch: Buffer): Buffer {
+export function seal(batch: Buffer): Buffer {
   batch.writeUInt32BE(crc32C(batch.subarray(21)), 17);
   return batch;
 }
