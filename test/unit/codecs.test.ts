@@ -29,7 +29,7 @@ function randomContent(random: () => number): Buffer {
 
 for (const { name, codec, compress } of COMPRESSIONS)
   test(`${name}: what was compressed is what is inflated`, () => {
-    for (let seed = 1; seed <= 100; seed++) {
+    for (let seed = 1; seed <= 30; seed++) {
       const content = randomContent(randomNumbers(seed));
       assert.ok(all(codec, compress(content)).equals(content), `seed ${seed}`);
     }
@@ -73,17 +73,16 @@ for (const [codec, { by, frames }] of [
         }
     });
 
-test('a thousand times as much as there is memory for at once is inflated piece by piece', () => {
-  const zeros = Buffer.alloc(MOST_BYTES);
+test('however much a few bytes hold, it is inflated piece by piece', () => {
+  const zeros = Buffer.alloc(4 * MOST_BYTES);
   for (const { name, codec, compress } of COMPRESSIONS.filter(({ name }) => name !== 'Snappy as it is')) {
-    // Of one frame each, one after the other; of Snappy, blocks.
     const compressed = compress(zeros);
     let inflated = 0;
     for (const piece of inflate(codec, compressed)) {
       assert.ok(piece.length <= 4 * 1024 * 1024, `${name}: a piece of ${piece.length} bytes`);
       inflated += piece.length;
     }
-    assert.equal(inflated, MOST_BYTES, name);
+    assert.equal(inflated, zeros.length, name);
   }
 });
 
