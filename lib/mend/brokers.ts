@@ -119,8 +119,8 @@ function inOrder({ brokers }: BrokerPool): string[] {
 function isSilent({ connectionPool }: Broker): boolean {
   return connectionPool.pool.some(
     (connection) =>
-      connection.isConnected() &&
-      (silent.has(connection) || [...connection.requestQueue.inflight.values()].some(isOverdue)),
+      silent.has(connection) ||
+      (connection.isConnected() && [...connection.requestQueue.inflight.values()].some(isOverdue)),
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { mendBrokers } from './brokers';
+import { mendConnections } from './connections';
 import { mendGroup } from './group';
 import { mendLogin } from './login';
 import { mendRecords } from './records';
@@ -24,6 +25,8 @@ const folder = dirname(require.resolve('kafkajs/package.json'));
 for (const path of Object.keys(require.cache)) if (path.startsWith(folder)) delete require.cache[path];
 mendRecords();
 mendTimers();
+// Before the requests, which let a closed connection be opened once.
+mendConnections();
 // Before the requests, which tell of an error what the login makes of it.
 mendLogin();
 mendRequests();

@@ -42,6 +42,8 @@ export interface SecureKafka extends TestKafka {
   below: Authority;
   folder: string;
   port(listener: Listener): number;
+  /** Where clients are told to come for that listener: its own port, unless it is proxied. */
+  advertisedPort(listener: Listener): number;
   /** What a service needs to come to that listener, but for who it is. */
   settings(listener: Listener, more?: Settings): Settings & { KAFKA_BROKERS: string };
   /** Sets the user's password for SCRAM. */
@@ -55,18 +57,26 @@ export const plain = (user: string): Settings => ({
   KAFKA_SASL_PASSWORD: PASSWORD,
 });
 
-/** As useKafka, and its own client comes without TLS and a login, and may do everything. */
-export function useSecureKafka(): SecureKafka {
+/**
+ * As useKafka, and its own client comes without TLS and a login, and may do everything.
+ *
+ * @param proxied clients are told to come to these by another port: a proxy of the test's
+ */
+export function useSecureKafka({ proxied = [] }: { proxied?: readonly Listener[] } = {}): SecureKafka {
   const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
   const authority = new Authority(join(folder, 'authority'));
   const below = new Authority(join(folder, 'below'), authority);
   const ports = {} as Record<Listener, number>;
+  const advertised = {} as Record<Listener, number>;
   const names = Object.keys(LISTENERS) as Listener[];
   const kafka = useKafka({
     properties: async (port) => {
-      for (const name of names) ports[name] = await freePort();
-      const listeners = (host: string) =>
-        [`PLAINTEXT://${host}:${port}`, ...names.map((name) => `${name}://${host}:${ports[name]}`)].join(',');
+      for (const name of names) {
+        ports[name] = await freePort();
+        advertised[name] = proxied.includes(name) ? await freePort() : ports[name];
+      }
+      const listeners = (host: string, at: Record<Listener, number>) =>
+        [`PLAINTEXT://${host}:${port}`, ...names.map((name) => `${name}://${host}:${at[name]}`)].join(',');
       const pem = (name: Listener, how: Parameters<Authority['sign']>[1] = {}, by = authority) => ({
         [`listener.name.${name}.ssl.keystore.type`]: 'PEM',
         [`listener.name.${name}.ssl.keystore.location`]: by.keyStore(by.sign(name, how)),
@@ -86,8 +96,8 @@ export function useSecureKafka(): SecureKafka {
         [`listener.name.${name}.scram-sha-512.sasl.jaas.config`]: `${security}.scram.ScramLoginModule required;`,
       });
       return {
-        listeners: listeners('127.0.0.1'),
-        'advertised.listeners': listeners('localhost'),
+        listeners: listeners('127.0.0.1', ports),
+        'advertised.listeners': listeners('localhost', advertised),
         'listener.security.protocol.map': [
           'PLAINTEXT:PLAINTEXT',
           ...names.map((name) => `${name}:${LISTENERS[name]}`),
@@ -118,8 +128,9 @@ export function useSecureKafka(): SecureKafka {
   kafka.below = below;
   kafka.folder = folder;
   kafka.port = (listener) => ports[listener];
+  kafka.advertisedPort = (listener) => advertised[listener];
   kafka.settings = (listener, more = {}) => ({
-    KAFKA_BROKERS: `localhost:${ports[listener]}`,
+    KAFKA_BROKERS: `localhost:${advertised[listener]}`,
     KAFKA_SECURITY_PROTOCOL: LISTENERS[listener],
     ...(LISTENERS[listener].endsWith('SSL') ? { KAFKA_SSL_CA_FILE: authority.cert } : {}),
     ...more,
