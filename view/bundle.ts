@@ -24,4 +24,11 @@ export function bundlePage(): Map<string, Buffer> {
   return new Map(outputFiles.map(({ path, contents }) => [relative(COMPILED, path), Buffer.from(contents)]));
 }
 
+/** What the page of the recordings is made of. */
+export function bundleReplay(): { script: string; style: string; icon: string } {
+  const entryPoints = ['replay.tsx', 'style.css', 'icon.svg'].map((name) => join(PAGE, name));
+  const [script, style, icon] = buildSync({ ...OPTIONS, entryPoints, write: false }).outputFiles;
+  return { script: script?.text ?? '', style: style?.text ?? '', icon: icon?.text ?? '' };
+}
+
 if (require.main === module) buildSync(OPTIONS);

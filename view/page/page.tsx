@@ -27,6 +27,7 @@ const OLD_MS = 2000;
 const MANY = 100;
 
 let source: Source;
+let root: HTMLElement;
 let known: Snapshot | undefined;
 let memory: Memory | undefined;
 let connection: 'connecting' | 'open' | 'lost' = 'connecting';
@@ -108,6 +109,8 @@ function noteEnds(at: number, { partitions }: Picture): void {
 // --- What the user wants
 
 function keepAddress(): void {
+  // That of a recording names it.
+  if (source.player) return;
   const wanted = new URLSearchParams();
   if (topic !== undefined) wanted.set('topic', topic);
   // A name may hold any character. Of none at all, one without a name is left.
@@ -149,7 +152,7 @@ function draw(): void {
   requestAnimationFrame(() => {
     isDrawing = false;
     drawnAt = performance.now();
-    render(<Page />, document.body);
+    render(<Page />, root);
     if (width === 0) measure();
   });
 }
@@ -377,9 +380,10 @@ function Choice({ groups }: { groups: [string, Group][] }) {
   );
 }
 
-/** Fills the document, and keeps it as the source tells. To be called once. */
-export function show(from: Source): void {
+/** Fills the element, and keeps it as the source tells. To be called once. */
+export function show(from: Source, element: HTMLElement = document.body): void {
   source = from;
+  root = element;
   source.listen(listener, topic);
   draw();
 }
