@@ -1,11 +1,28 @@
 /** What the workers do with slow handlers and refused commits; the real broker comes in test/integration. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { until } from '../../harness/service';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { InBatches } from '../../lib/handling/batches';
 import { Commits } from '../../lib/handling/commits';
 import { OneByOne } from '../../lib/handling/one_by_one';
 import { sleep } from '../../lib/process/service';
+
+// The time is the test's own.
+let now = 0;
+beforeEach(() => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.method(performance, 'now', () => now);
+});
+afterEach(() => mock.reset());
+
+/** Lets so many ms pass, and whoever has waited for one of them go on. */
+async function pass(ms: number): Promise<void> {
+  for (const end = now + ms; now < end; ) {
+    now++;
+    mock.timers.tick(1);
+    await turn();
+  }
+}
 
 const never = () => false;
 
@@ -22,7 +39,7 @@ function inBatches(size: number, waitMs: number, delayMs: number, send = async (
   const worker = new InBatches(commits, size, waitMs, async (messages, ending) => {
     const [{ partition, offset }] = messages as [(typeof messages)[0]];
     calls.push({ partition, first: offset, messages: messages.length, ending });
-    await sleep(delayMs);
+    if (delayMs > 0) await sleep(delayMs);
   });
   return { commits, worker, calls };
 }
@@ -31,7 +48,7 @@ test('with a slow handler, the partitions take turns, and each batch has waited 
   const { worker, calls } = inBatches(1000, 60, 50);
   for (let n = 0; calls.length < 16; n++) {
     for (const partition of [0, 1, 2, 3]) await worker.take(partition, fetched(n, n + 1), never);
-    await sleep(2);
+    await pass(2);
   }
   const turns = calls.map(({ partition }) => partition);
   for (const from of [0, 4, 8, 12]) assert.deepEqual(turns.slice(from, from + 4).sort(), [0, 1, 2, 3]);
@@ -46,12 +63,15 @@ test('while a commit is refused no further batch is handled, of any partition; t
     if (refused) throw new Error(`refused ${++refusals}`);
   });
   await worker.take(0, fetched(0, 2), never);
-  await until('the refusal', () => refusals > 0);
+  await pass(1);
+  assert.equal(refusals, 1);
   for (const partition of [0, 1, 2]) await worker.take(partition, fetched(2, 3), never);
-  await sleep(100);
+  await pass(1000);
+  assert.ok(refusals > 1);
   assert.equal(calls.length, 1);
   refused = false;
-  await until('the others', () => calls.length === 4);
+  await pass(1000);
+  assert.equal(calls.length, 4);
   assert.deepEqual(
     calls
       .slice(1)
@@ -68,18 +88,15 @@ test('records whose batch cannot be committed are left, not pressed into it', as
     if (refused) throw new Error('refused');
   });
   await worker.take(0, fetched(0, 2), never);
-  setTimeout(() => {
-    interrupted = true;
-  }, 50);
-  assert.equal(
-    await worker.take(0, fetched(2, 8), () => interrupted),
-    4,
-    'those after the full batch were not taken',
-  );
+  const taking = worker.take(0, fetched(2, 8), () => interrupted);
+  await pass(1000);
+  interrupted = true;
+  await pass(1000);
+  assert.equal(await taking, 4, 'those after the full batch were not taken');
   assert.equal(calls.length, 1);
   refused = false;
   // At once: it is full, whatever it still might wait.
-  await until('the batch that was full', () => calls.length === 2, 10_000);
+  await pass(1000);
   assert.deepEqual(calls[1], { partition: 0, first: 2, messages: 2, ending: 'full' });
 });
 
@@ -95,8 +112,7 @@ test('the next batch gathers while the commit of the one before is under way, an
   const taking = worker.take(0, fetched(0, 4), never).then(() => {
     taken = true;
   });
-  await until('the first batch', () => calls.length === 1);
-  await sleep(50);
+  await pass(1000);
   assert.equal(calls.length, 1);
   assert.equal(taken, false);
   acknowledge();
@@ -114,18 +130,20 @@ test('what is behind the last record is committed, and with a batch in the makin
     original(partition, next, messages);
   };
   await worker.take(0, { records: [], end: 7 }, never);
-  await until('the end of a log of markers', () => sent.includes(7));
+  await pass(1);
+  assert.deepEqual(sent, [7], 'the end of a log of markers');
   await worker.take(0, { records: fetched(7, 9).records, end: 12 }, never);
+  await pass(29);
   assert.deepEqual(sent, [7]);
-  await until('the batch, and the end behind it', () => sent.includes(12));
-  assert.deepEqual(sent, [7, 12]);
+  await pass(1);
+  assert.deepEqual(sent, [7, 12], 'the batch, and the end behind it');
 });
 
 test('once the generation is over a batch in the making is dropped, and its turn is no longer taken', async () => {
   const { worker, calls } = inBatches(10, 20, 0);
   await worker.take(0, fetched(0, 3), never);
   worker.end();
-  await sleep(60);
+  await pass(1000);
   assert.deepEqual(calls, []);
 });
 
@@ -135,11 +153,13 @@ test('one by one, at most a hundred messages are handled while a commit is not a
   let handled = 0;
   const worker = new OneByOne(commits, async () => void handled++);
   const taken = worker.take(0, fetched(0, 300), never);
-  await sleep(100);
+  await pass(2000);
   assert.equal(handled, 100);
-  const acknowledging = setInterval(() => acknowledge(), 5);
+  acknowledge();
+  await pass(2000);
+  assert.equal(handled, 200);
+  acknowledge();
   assert.equal(await taken, 300);
-  clearInterval(acknowledging);
   commits.end();
 });
 
