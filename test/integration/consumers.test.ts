@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { offsets, range, received, starts } from '../../harness/log';
 import { type ServiceName, startService, until } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
+import { sideBySide } from '../support/side_by_side';
 
 const kafka = useKafka();
 
@@ -224,27 +225,30 @@ test('a batch in the making is not committed; a whole one is', async () => {
 });
 
 test('a fixed GROUP_ID resumes where it committed, and is left at once', async () => {
-  for (const name of ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const) {
-    const topic = await kafka.createTopic();
-    const groupId = `group-${randomUUID()}`;
-    const settings = { GROUP_ID: groupId, AUTO_OFFSET_RESET: 'earliest' };
-    await kafka.write(topic, messages(0, 8));
-    const first = start(name, topic, settings);
-    await first.shows('a message', (lines) => offsets(lines).length >= 1);
-    assert.equal(await first.stop(), 0);
-    const { groups } = await kafka.admin.describeGroups([groupId]);
-    assert.equal(groups[0]?.state, 'Empty');
-    await kafka.write(topic, messages(8, 12));
-    const handled = offsets(first.lines).length;
-    const second = start(name, topic, settings);
-    await second.shows('the rest', (lines) => offsets(lines).length >= 12 - handled);
-    await second.stop();
-    assert.equal(
-      second.lines[0],
-      `Resuming at offset ${handled} (committed by group ${groupId}, partition 0)`,
-    );
-    assert.deepEqual(offsets(first.lines).concat(offsets(second.lines)), range(0, 12));
-  }
+  await sideBySide(
+    ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const,
+    async (name) => {
+      const topic = await kafka.createTopic();
+      const groupId = `group-${randomUUID()}`;
+      const settings = { GROUP_ID: groupId, AUTO_OFFSET_RESET: 'earliest' };
+      await kafka.write(topic, messages(0, 8));
+      const first = start(name, topic, settings);
+      await first.shows('a message', (lines) => offsets(lines).length >= 1);
+      assert.equal(await first.stop(), 0);
+      const { groups } = await kafka.admin.describeGroups([groupId]);
+      assert.equal(groups[0]?.state, 'Empty');
+      await kafka.write(topic, messages(8, 12));
+      const handled = offsets(first.lines).length;
+      const second = start(name, topic, settings);
+      await second.shows('the rest', (lines) => offsets(lines).length >= 12 - handled);
+      await second.stop();
+      assert.equal(
+        second.lines[0],
+        `Resuming at offset ${handled} (committed by group ${groupId}, partition 0)`,
+      );
+      assert.deepEqual(offsets(first.lines).concat(offsets(second.lines)), range(0, 12));
+    },
+  );
 });
 
 test('a group named by chance is deleted on a clean stop', async () => {
@@ -259,7 +263,7 @@ test('a group named by chance is deleted on a clean stop', async () => {
 });
 
 test('two members share the partitions, and what one leaves the other takes up: nothing lost', async () => {
-  for (const name of ['consumer_from_oldest', 'consumer_batch_message'] as const) {
+  await sideBySide(['consumer_from_oldest', 'consumer_batch_message'] as const, async (name) => {
     const topic = await kafka.createTopic(4);
     const settings = { GROUP_ID: randomUUID(), BATCH_SIZE: '3', BATCH_WAIT_MS: '300' };
     const write = async (from: number, to: number) => {
@@ -288,7 +292,7 @@ test('two members share the partitions, and what one leaves the other takes up: 
       );
     }
     await first.stop();
-  }
+  });
 });
 
 test('a member without a partition says so', async () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { offsets, range, received, sent } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
+import { sideBySide } from '../support/side_by_side';
 
 const kafka = useKafka();
 
@@ -134,7 +135,7 @@ test('stopped while the broker is away, with a commit under way, the consumers e
 });
 
 test('killed in mid-work with a fixed GROUP_ID, a consumer resumes: only what was not committed comes again', async () => {
-  for (const name of ['consumer_from_oldest', 'consumer_batch_message'] as const) {
+  await sideBySide(['consumer_from_oldest', 'consumer_batch_message'] as const, async (name) => {
     const topic = await kafka.createTopic();
     const groupId = randomUUID();
     await kafka.write(topic, messages(0, 300));
@@ -157,7 +158,7 @@ test('killed in mid-work with a fixed GROUP_ID, a consumer resumes: only what wa
     );
     assert.deepEqual(offsets(second.lines), range(committed, 300));
     await second.stop();
-  }
+  });
 });
 
 test('a consumer frozen beyond the session time-out rejoins, and loses nothing', async () => {

@@ -49,8 +49,10 @@ describe('on a broker that is to have more replicas than there are brokers', () 
   });
 });
 
-describe('on a broker that makes no topic anew', () => {
-  const kafka = useKafka({ properties: { 'default.replication.factor': 3 } });
+describe('on a broker that makes no topic anew, and admits no session time-out of ours', () => {
+  const kafka = useKafka({
+    properties: { 'default.replication.factor': 3, 'group.max.session.timeout.ms': 9000 },
+  });
 
   test('stopped while it is held up, the producer says the true reason for what is not sent', async () => {
     const topic = await kafka.createTopic();
@@ -65,10 +67,6 @@ describe('on a broker that makes no topic anew', () => {
     );
     assert.deepEqual(producer.errors, []);
   });
-});
-
-describe('on a broker that admits no session time-out of ours', () => {
-  const kafka = useKafka({ properties: { 'group.max.session.timeout.ms': 9000 } });
 
   test('a consumer says so, and which settings of the broker it are', async () => {
     const topic = await kafka.createTopic();
@@ -96,8 +94,13 @@ describe('on a broker whose advertised name cannot be reached', () => {
   });
 
   test('each service says in one line who was asked, what it answered, and what to change', async () => {
+    const settings = {
+      KAFKA_BROKERS: `localhost:${kafka.broker.port}`,
+      SEND_INTERVAL_MS: '100',
+      BUFFER_SIZE: '100',
+    };
     const services = (['kafka-producer', 'consumer_from_oldest', 'consumer_batch_message'] as const).map(
-      (name) => startService(name, { KAFKA_BROKERS: `localhost:${kafka.broker.port}` }),
+      (name) => startService(name, settings),
     );
     for (const service of services) {
       const line = await service.line('the trap', (text) => text.startsWith('Held up: '));
@@ -107,12 +110,12 @@ describe('on a broker whose advertised name cannot be reached', () => {
       );
       assert.match(line, /advertised\.listeners/);
     }
-    // Long enough for a flood.
-    await new Promise((resolve) => setTimeout(resolve, 5000));
+    // Ten seconds are long enough for a flood.
+    await services[0]?.line('a full buffer', (line) => line.startsWith('Buffer full: '));
     for (const service of services) {
       assert.equal(await service.stop(), 0);
       assert.equal(
-        service.lines.filter((line) => !line.startsWith('Stopped with')).length,
+        service.lines.filter((line) => !/^(Stopped with|Buffer full)/.test(line)).length,
         1,
         service.lines.join('\n'),
       );

@@ -16,6 +16,8 @@ import { freePort } from '../../local/ports';
 import type { Snapshot } from '../../view/picture';
 
 const ROOT = join(__dirname, '..', '..');
+/** A history in no time. */
+const FAST = { SEND_INTERVAL_MS: '200' };
 /** A copy of the project: the user's own data in local/data stays as it is. */
 const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
 
@@ -142,15 +144,15 @@ for (const [what, victims] of [
   });
 
 test('a terminal that is closed ends the demo, cleanly', async () => {
-  const demo = buildAndRun();
+  const demo = buildAndRun([], FAST);
   await demo.shows('the producer at work', () => sent(of(demo, 'kafka-producer')).length > 0);
   demo.child.stdout?.destroy();
   demo.child.stderr?.destroy();
-  // A terminal says so more than once.
-  for (const _ of range(0, 2)) {
-    process.kill(demo.child.pid as number, 'SIGHUP');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until('the end', () => {
+    // A terminal says so more than once.
+    demo.child.kill('SIGHUP');
+    return demo.child.exitCode !== null;
+  });
   assert.equal((await demo.exit).code, 129);
   assert.deepEqual(leftRunning(), []);
 });
@@ -164,7 +166,7 @@ test('a bad setting of the producer ends the demo with exit code 1, and leaves n
 
 test('with --view the page is there too, for this machine, and goes with the demo', async () => {
   const port = await freePort();
-  const demo = buildAndRun(['--view'], { VIEW_PORT: String(port) });
+  const demo = buildAndRun(['--view'], { VIEW_PORT: String(port), ...FAST });
   await demo.line('its address', (line) => line.endsWith(`| The live view is at http://localhost:${port}`));
   await until('the three groups', async () => {
     const answer = await fetch(`http://localhost:${port}/api/state`);
@@ -180,7 +182,7 @@ test('with --cluster it runs on three brokers, under their names of Compose, and
   const ports = [await freePort(), await freePort(), await freePort()];
   const [one, two, three] = ports.map(String) as [string, string, string];
   const settings = { KAFKA_EXTERNAL_PORT: one, KAFKA_2_EXTERNAL_PORT: two, KAFKA_3_EXTERNAL_PORT: three };
-  const demo = buildAndRun(['--cluster'], settings);
+  const demo = buildAndRun(['--cluster'], { ...settings, ...FAST });
   for (const consumer of ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'])
     await demo.shows(`${consumer} at work`, () => received(of(demo, consumer)).length >= 2);
   const partitions = starts(of(demo, 'consumer_from_oldest')).map(({ partition }) => partition);

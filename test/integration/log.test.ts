@@ -4,31 +4,32 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { offsets, range, received } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
-import { messages, type TestKafka, useKafka } from '../support/kafka';
+import { messages, useKafka } from '../support/kafka';
 import { produce } from '../support/produce';
 import { encode } from '../support/records';
+import { sideBySide } from '../support/side_by_side';
 import { kafkaTool } from '../support/tools';
+
+const kafka = useKafka({ proxied: true, properties: { 'log.cleaner.backoff.ms': 200 } });
 
 const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
 
-const start = (name: ServiceName, kafka: TestKafka, topic: string, settings: Record<string, string> = {}) =>
+const start = (name: ServiceName, topic: string, settings: Record<string, string> = {}) =>
   startService(name, { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, ...settings });
 
 /** All but what was received. */
 const said = ({ lines }: Recorded) => lines.filter((line) => !line.startsWith('Received: '));
 
-const highWatermark = async (kafka: TestKafka, topic: string) =>
-  Number((await kafka.admin.fetchTopicOffsets(topic))[0]?.high);
+const highWatermark = async (topic: string) => Number((await kafka.admin.fetchTopicOffsets(topic))[0]?.high);
 
 /** Waits until the group has committed up to the log's end. */
-const isDone = (kafka: TestKafka, groupId: string, topic: string) =>
-  until('lag 0', async () => (await kafka.committed(groupId, topic)) === (await highWatermark(kafka, topic)));
+const isDone = (groupId: string, topic: string) =>
+  until('lag 0', async () => (await kafka.committed(groupId, topic)) === (await highWatermark(topic)));
 
 /** The lag of the group's one partition, as kafka-consumer-groups tells it. */
-async function lagOf(kafka: TestKafka, groupId: string, topic: string): Promise<string | undefined> {
+async function lagOf(groupId: string, topic: string): Promise<string | undefined> {
   const table = await kafkaTool(
     'kafka-consumer-groups',
     kafka.broker.brokers,
@@ -43,8 +44,6 @@ async function lagOf(kafka: TestKafka, groupId: string, topic: string): Promise<
 }
 
 describe('records that were deleted', () => {
-  const kafka = useKafka();
-
   async function deleteBefore(topic: string, offset: number): Promise<void> {
     // Without having asked for it, kafkajs does not know who leads the partition.
     await kafka.admin.fetchTopicOffsets(topic);
@@ -52,17 +51,17 @@ describe('records that were deleted', () => {
   }
 
   test('while the group was away are said, and what is left is read or skipped as AUTO_OFFSET_RESET has it', async () => {
-    for (const name of CONSUMERS) {
+    await sideBySide(CONSUMERS, async (name) => {
       const topic = await kafka.createTopic();
       const settings = { GROUP_ID: randomUUID(), BATCH_WAIT_MS: '200' };
-      const first = start(name, kafka, topic, settings);
+      const first = start(name, topic, settings);
       await first.line('the start', (line) => line.startsWith('Starting'));
       await kafka.write(topic, messages(0, 20));
       await first.shows('20 messages', (lines) => offsets(lines).length >= 20);
       assert.equal(await first.stop(), 0);
       await kafka.write(topic, messages(20, 100));
       await deleteBefore(topic, 70);
-      const second = start(name, kafka, topic, settings);
+      const second = start(name, topic, settings);
       await second.line('the start', (line) => line.startsWith('Starting'));
       await kafka.write(topic, messages(100, 110));
       await second.shows('what comes after', (lines) => offsets(lines).includes(109));
@@ -74,19 +73,20 @@ describe('records that were deleted', () => {
         `Starting at offset ${at} (${reset}, partition 0)`,
       ]);
       assert.deepEqual(second.errors, []);
-    }
+    });
   });
 
   test('while a consumer lagged behind are said: it has handled all before and all after them', async () => {
-    for (const [name, handlerDelay] of [
+    const delays = [
       ['consumer_from_oldest', 20],
       ['consumer_batch_message', 100],
-    ] as const) {
+    ] as const;
+    await sideBySide(delays, async ([name, handlerDelay]) => {
       const topic = await kafka.createTopic();
       // More than one fetch brings.
       const values = messages(0, 600).map((value) => value.replace('}', `,"pad":"${'x'.repeat(5000)}"}`));
       for (const from of range(0, 6)) await kafka.write(topic, values.slice(from * 100, from * 100 + 100));
-      const consumer = start(name, kafka, topic, { HANDLER_DELAY_MS: String(handlerDelay) });
+      const consumer = start(name, topic, { HANDLER_DELAY_MS: String(handlerDelay) });
       await consumer.shows('some', (lines) => offsets(lines).length >= 10);
       await deleteBefore(topic, 500);
       await consumer.shows('all', (lines) => offsets(lines).includes(599));
@@ -98,14 +98,14 @@ describe('records that were deleted', () => {
         'Starting at offset 500 (earliest, partition 0)',
       ]);
       assert.deepEqual(offsets(consumer.lines), [...range(0, first), ...range(500, 600)]);
-    }
+    });
   });
 
   test('while a consumer stood still are said, and a batch in the making is handled first', async () => {
-    for (const name of CONSUMERS) {
+    await sideBySide(CONSUMERS, async (name) => {
       const topic = await kafka.createTopic();
       const groupId = randomUUID();
-      const consumer = start(name, kafka, topic, {
+      const consumer = start(name, topic, {
         GROUP_ID: groupId,
         AUTO_OFFSET_RESET: 'earliest',
         BATCH_SIZE: '40',
@@ -128,7 +128,7 @@ describe('records that were deleted', () => {
       assert.equal(await consumer.stop(), 0);
       assert.deepEqual(offsets(consumer.lines), [...range(0, first), ...range(95, 140)]);
       assert.equal(await kafka.committed(groupId, topic), 140);
-    }
+    });
   });
 
   for (const [reset, at] of [
@@ -136,13 +136,13 @@ describe('records that were deleted', () => {
     ['latest', 10],
   ] as const)
     test(`a committed offset beyond the log's end is said, and ${reset} holds`, async () => {
-      for (const name of ['consumer_from_oldest', 'consumer_batch_message'] as const) {
+      await sideBySide(['consumer_from_oldest', 'consumer_batch_message'] as const, async (name) => {
         const topic = await kafka.createTopic();
         const groupId = randomUUID();
         await kafka.write(topic, messages(0, 10));
         await kafka.admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '50' }] });
         const settings = { GROUP_ID: groupId, AUTO_OFFSET_RESET: reset, BATCH_SIZE: '5' };
-        const consumer = start(name, kafka, topic, settings);
+        const consumer = start(name, topic, settings);
         await consumer.line('the start', (line) => line.startsWith('Starting'));
         await kafka.write(topic, messages(10, 20));
         await consumer.shows('all', (lines) => offsets(lines).includes(19));
@@ -153,13 +153,11 @@ describe('records that were deleted', () => {
         ]);
         assert.deepEqual(offsets(consumer.lines), range(at, 20));
         assert.equal(await kafka.committed(groupId, topic), 20);
-      }
+      });
     });
 });
 
 describe('transactions', () => {
-  const kafka = useKafka();
-
   async function transact(topic: string, values: string[], end: 'commit' | 'abort'): Promise<void> {
     const producer = kafka.client.producer({
       transactionalId: randomUUID(),
@@ -206,36 +204,28 @@ describe('transactions', () => {
         ] as const
       ).map(([name, settings]) => {
         const groupId = randomUUID();
-        return { groupId, settings, service: start(name, kafka, topic, { GROUP_ID: groupId, ...settings }) };
+        return { groupId, settings, service: start(name, topic, { GROUP_ID: groupId, ...settings }) };
       });
       for (const { groupId, service, settings } of services) {
         const waits = 'BATCH_WAIT_MS' in settings && settings.BATCH_WAIT_MS === '600000' && delivered > 0;
         if (waits) await until('the full batches', async () => received(service.lines).length === 3);
-        else await isDone(kafka, groupId, topic);
+        else await isDone(groupId, topic);
       }
-      assert.equal(await lagOf(kafka, services[0]?.groupId as string, topic), '0', 'while it runs');
+      assert.equal(await lagOf(services[0]?.groupId as string, topic), '0', 'while it runs');
       for (const { groupId, service } of services) {
         assert.equal(await service.stop(), 0);
-        assert.equal(
-          await kafka.committed(groupId, topic),
-          await highWatermark(kafka, topic),
-          'after a stop',
-        );
+        assert.equal(await kafka.committed(groupId, topic), await highWatermark(topic), 'after a stop');
         const numbers = received(service.lines)
           .flatMap(({ values }) => values)
           .map((value) => JSON.parse(value).n);
         assert.deepEqual(numbers, range(0, delivered));
         assert.equal(said(service).length, 1, said(service).join('\n'));
       }
-      assert.equal(await lagOf(kafka, services[3]?.groupId as string, topic), '0', 'after a stop');
+      assert.equal(await lagOf(services[3]?.groupId as string, topic), '0', 'after a stop');
     });
 });
 
 describe('a compacted topic with record batches that are left without records', () => {
-  const kafka = useKafka({
-    proxied: true,
-    properties: { 'log.cleaner.backoff.ms': 200 },
-  });
   const SEGMENT = 20_000;
   const COMPACTED = {
     'cleanup.policy': 'compact',
@@ -280,14 +270,16 @@ describe('a compacted topic with record batches that are left without records', 
       });
   }
 
+  const NOTHING_CLEANED = '0\n0\n';
+
   /** Has the broker clean all but the last segment until the record batch at that offset has no records any more. */
   async function clean(topic: string, offset: number): Promise<void> {
     const checkpoint = join(kafka.dataDir, 'kafka', 'cleaner-offset-checkpoint');
     await until('an empty record batch', async () => {
       if (batches(topic).some(([last, records]) => last === offset && records === 0)) return true;
-      // It cleans anew only what is new, and takes a tombstone away when it cleans for the second time.
-      writeFileSync(checkpoint, '0\n0\n');
-      await sleep(300);
+      // It cleans anew only what is new, and takes a tombstone away when it cleans for the second time: it is to
+      // forget each time that it has cleaned.
+      if (readFileSync(checkpoint, 'utf8') !== NOTHING_CLEANED) writeFileSync(checkpoint, NOTHING_CLEANED);
       return false;
     });
   }
@@ -305,7 +297,7 @@ describe('a compacted topic with record batches that are left without records', 
       if (where === 'in the middle') await produce(port, topic, await one(4, 'c', c));
       await clean(topic, 2);
       const end = where === 'in the middle' ? 4 : 3;
-      assert.equal(await highWatermark(kafka, topic), end);
+      assert.equal(await highWatermark(topic), end);
       const started = [];
       for (const [name, from] of [
         ['consumer_from_oldest', 0],
@@ -320,14 +312,15 @@ describe('a compacted topic with record batches that are left without records', 
           partitions: [{ partition: 0, offset: String(from) }],
         });
         const settings = { GROUP_ID: groupId, BATCH_WAIT_MS: '200' };
-        started.push({ groupId, from, consumer: start(name, kafka, topic, settings) });
+        started.push({ groupId, from, consumer: start(name, topic, settings) });
       }
-      for (const { groupId } of started) await isDone(kafka, groupId, topic);
-      const before = kafka.proxy?.fetches ?? 0;
-      await sleep(3000);
-      const fetches = (kafka.proxy?.fetches ?? 0) - before;
+      for (const { groupId } of started) await isDone(groupId, topic);
       // Of four consumers, whose fetches wait for half a second each.
-      assert.ok(fetches >= 4 && fetches <= 40, `${fetches} fetches in 3 s`);
+      const before = kafka.proxy?.fetches ?? 0;
+      const begin = performance.now();
+      await until('sixteen fetches', () => (kafka.proxy?.fetches ?? 0) - before >= 16);
+      const seconds = (performance.now() - begin) / 1000;
+      assert.ok(seconds > 16 / (40 / 3), `16 fetches in ${seconds} s`);
       const all = [0, 1, ...(where === 'in the middle' ? [3] : [])];
       for (const { groupId, from, consumer } of started) {
         assert.equal(await consumer.stop(), 0);

@@ -5,6 +5,7 @@ import { offsets, range, sent } from '../../harness/log';
 import { killServices, type ServiceName, startService, until } from '../../harness/service';
 import { freePort } from '../../local/broker';
 import { messages, useKafka } from '../support/kafka';
+import { sideBySide } from '../support/side_by_side';
 
 const SERVICES = [
   'kafka-producer',
@@ -16,7 +17,7 @@ const SERVICES = [
 const kafka = useKafka();
 
 test('bad settings end each service with exit code 1 and one line for each', async () => {
-  for (const name of SERVICES) {
+  await sideBySide(SERVICES, async (name) => {
     const bad: Record<string, string> = { KAFKA_BROKERS: 'nowhere', TOPIC_PARTITIONS: '0', KAFKA_TOPIC: '' };
     const lines = [
       'KAFKA_BROKERS is "nowhere": a comma-separated list of host:port is needed; change it, or leave it out for the default',
@@ -27,11 +28,11 @@ test('bad settings end each service with exit code 1 and one line for each', asy
     assert.equal((await service.exit).code, 1);
     assert.deepEqual(service.errors, lines);
     assert.deepEqual(service.lines, []);
-  }
+  });
 });
 
 test('SIGTERM and SIGINT end each service with exit code 0', async () => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  await sideBySide(['SIGTERM', 'SIGINT'] as const, async (signal) => {
     const topic = await kafka.createTopic();
     await kafka.write(topic, messages(0, 1));
     const settings = {
@@ -45,18 +46,18 @@ test('SIGTERM and SIGINT end each service with exit code 0', async () => {
       assert.equal(await service.stop(signal), 0);
       assert.deepEqual(service.errors, []);
     }
-  }
+  });
 });
 
 test('stopped while it connects, each service ends with exit code 0', async () => {
   const nobody = await freePort();
-  for (const name of SERVICES) {
+  await sideBySide(SERVICES, async (name) => {
     const service = startService(name, { KAFKA_BROKERS: `localhost:${nobody}` });
     await service.line('the missing broker', (line) => line.startsWith('Broker lost: '));
     assert.equal(await service.stop(), 0);
     assert.equal(service.lines.length, 1);
     assert.deepEqual(service.errors, []);
-  }
+  });
 });
 
 test('a message in hand is handled and committed before the end', async () => {
@@ -86,7 +87,7 @@ test('a handler that fails ends its service with exit code 1 and one line, and i
 
 test('stopped in the moment of joining, each consumer ends with exit code 0 and leaves no group behind', async () => {
   const topic = await kafka.createTopic();
-  for (const name of SERVICES.slice(1)) {
+  await sideBySide(SERVICES.slice(1), async (name) => {
     const groupId = `joining-${name}`;
     const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
     const service = startService(name, settings);
@@ -97,7 +98,7 @@ test('stopped in the moment of joining, each consumer ends with exit code 0 and 
     assert.equal(await service.stop(), 0);
     const { groups } = await kafka.admin.describeGroups([groupId]);
     assert.equal(groups[0]?.members.length, 0, name);
-  }
+  });
 });
 
 test('stopped at any moment of its start, a consumer has either not begun or ends with exit code 0, and leaves the group', async () => {
@@ -105,9 +106,15 @@ test('stopped at any moment of its start, a consumer has either not begun or end
   await kafka.write(topic, messages(0, 5));
   const groupId = 'starting';
   const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
-  for (const moment of range(0, 8).map((n) => n * 200)) {
+  const begin = Date.now();
+  const whole = startService('consumer_from_oldest', settings);
+  await whole.line('its first line', () => true);
+  const took = Date.now() - begin;
+  assert.equal(await whole.stop(), 0);
+  for (const moment of range(0, 8).map((n) => (n * took) / 7)) {
     const oldest = startService('consumer_from_oldest', settings);
-    await new Promise((resolve) => setTimeout(resolve, moment));
+    const started = Date.now();
+    await until('the moment', () => Date.now() - started >= moment);
     const code = await oldest.stop();
     // Before Node runs our code there is nobody to take the signal, and nothing in hand.
     if ((await oldest.exit).signal === 'SIGTERM') assert.deepEqual(oldest.lines, []);
@@ -124,10 +131,13 @@ test('a second signal ends a service at once; what was not committed comes again
   const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'second-signal' };
   const batch = startService('consumer_batch_message', { ...settings, HANDLER_DELAY_MS: '600000' });
   await batch.shows('a batch', (lines) => offsets(lines).length === 5);
-  batch.child.kill('SIGTERM');
-  // Both at once would be taken for one.
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  assert.equal(await batch.stop(), 1);
+  await until('the end', () => {
+    // Two at once may be taken for one.
+    batch.child.kill('SIGTERM');
+    return batch.child.exitCode !== null;
+  });
+  assert.equal((await batch.exit).code, 1);
+  assert.deepEqual(batch.errors, [], 'nothing of 10 s');
   assert.equal(await kafka.committed('second-signal', topic), 0);
 });
 

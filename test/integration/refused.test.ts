@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { range, sent, timesOf } from '../../harness/log';
-import { type Recorded, startService } from '../../harness/service';
+import { type Recorded, startService, until } from '../../harness/service';
 import { useKafka } from '../support/kafka';
 
 const kafka = useKafka();
@@ -64,7 +64,8 @@ test('of the messages that waited for the broker, only those are refused that it
   await kafka.broker.stopKafka();
   for (const producer of [late, many])
     await producer.line('the loss', (line) => line.startsWith('Broker lost: '));
-  await new Promise((resolve) => setTimeout(resolve, 6000));
+  const lost = Date.now();
+  await until('messages that are too old', () => Date.now() - lost > 4500);
   await kafka.broker.startKafka();
   const back = new Map([late, many].map((producer) => [producer, sent(producer.lines).length]));
   for (const producer of [late, many]) {
