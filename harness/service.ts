@@ -88,6 +88,9 @@ export class Recorded {
 }
 
 const running = new Set<Recorded>();
+process.on('exit', () => {
+  for (const { child } of running) child.kill('SIGKILL');
+});
 
 /**
  * Starts a service, by its name or by its source file, and with the compiled code of a folder where one is given. What

@@ -19,6 +19,12 @@ const JARS: Record<KafkaLine, string> = {
 const STOP_GRACE_MS = 15_000;
 const START_TIMEOUT_MS = 120_000;
 
+/** What runs of Kafka: it ends with us, however we end, for it is in no process group that is ended with ours. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export type Properties = Record<string, string | number | boolean>;
 
 /**
@@ -73,6 +79,8 @@ export function java(
   ];
   // A process group of its own: a terminal's Ctrl-C reaches only us, and we stop the services in order.
   const child = spawn('java', all, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine);
   return child;
 }

@@ -14,6 +14,9 @@ import { freePort } from '../../local/ports';
 import { CuttingProxy } from './proxy';
 import { kafkaTool } from './tools';
 
+// Told to end, it ends as it does by itself: with all that it has started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 type Settings = { [name: string]: string };
 
 const OFFSETS_TOPIC = '__consumer_offsets';
