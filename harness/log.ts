@@ -45,7 +45,7 @@ const SENT = /^Sent: (.*) \(partition (\d+), offset (\d+)\)$/;
 const AGE = String.raw`(\d+ ms|\d+\.\d s|\d+ min|\d+ h|\d+ d) old|age unknown`;
 const ONE = new RegExp(String.raw`^Received: (\{.*\}) \(partition (\d+), offset (\d+), (?:${AGE})\)$`);
 const BATCH = new RegExp(
-  String.raw`^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (?:up to ${AGE}), (full|waited|stopping)(?: (\d+) ms)?\)$`,
+  String.raw`^Received: \[(.*?)(?:, … (\d+) more)?\] \((\d+) messages?, partition (\d+), offsets? (\d+)(?:-(\d+))?, (?:up to ${AGE}), (full|waited|stopping)(?: (\d+) ms| at \d+ MB)?\)$`,
 );
 const START = /^Starting at offset (\d+) \((earliest|latest), partition (\d+)\)$/;
 const RESUME = /^Resuming at offset (\d+) \(committed by group \S+, partition (\d+)\)$/;

@@ -5,6 +5,7 @@
 export class Batch<T> {
   private items: T[] = [];
   private since = 0;
+  private held = 0;
 
   /**
    * @param size the most items of a batch, from 1
@@ -15,10 +16,16 @@ export class Batch<T> {
     private readonly waitMs: number,
   ) {}
 
-  /** Takes one more item, at the time `now` in ms. A full batch must be taken before the next. */
-  add(item: T, now: number): void {
+  /** Takes one more item, of so many bytes, at the time `now` in ms. A full batch must be taken before the next. */
+  add(item: T, bytes: number, now: number): void {
     if (this.items.length === 0) this.since = now;
     this.items.push(item);
+    this.held += bytes;
+  }
+
+  /** What its items take in memory. */
+  get bytes(): number {
+    return this.held;
   }
 
   get isEmpty(): boolean {
@@ -43,6 +50,7 @@ export class Batch<T> {
   take(): T[] {
     const items = this.items;
     this.items = [];
+    this.held = 0;
     return items;
   }
 }

@@ -5,13 +5,20 @@ import { Batch } from './batch';
 import type { Commits } from './commits';
 import type { Fetched, Worker } from './worker';
 
-/** @param ending why the batch ended: `full`, `waited N ms` or `stopping` */
+/** The batches in the making of all partitions hold at most so many bytes: more does not fit in a heap of 64 MB. */
+const MOST_BYTES = 8_000_000;
+/** What a message takes besides its text. */
+const MESSAGE_BYTES = 200;
+
+/** @param ending why the batch ended: `full`, `full at 8 MB`, `waited N ms` or `stopping` */
 export type BatchHandler = (messages: Message[], ending: string) => Promise<void>;
 
 /** What a partition has of its own. */
 interface Gathering {
   partition: number;
   batch: Batch<Message>;
+  /** It is to be handed over for its bytes. */
+  isHeavy: boolean;
   /** The offset after the last record taken, be it in the batch or skipped. */
   next: number;
   /** The offset after the last skipped record, while that waits for the batches before it: to be committed with these. */
@@ -29,6 +36,8 @@ export class InBatches implements Worker {
   private interrupted = () => false;
   private isFinishing = false;
   private isOver = false;
+  /** Of the batches in the making, in bytes. */
+  private held = 0;
 
   /**
    * @param size the most messages of a batch
@@ -72,12 +81,40 @@ export class InBatches implements Worker {
         this.pass(gathering, record.offset + 1);
         continue;
       }
+      const bytes = bytesOf(message, record);
+      if (!this.hasRoom(bytes)) {
+        await this.makeRoom(bytes);
+        if (interrupted() || !this.hasRoom(bytes)) return record.offset;
+      }
       gathering.next = record.offset + 1;
-      batch.add(message, performance.now());
+      batch.add(message, bytes, performance.now());
+      this.held += bytes;
       if (!batch.isFull) this.wait(gathering);
     }
     if (batch.isFull && !this.isOver) await this.hand(gathering);
+    if (!this.hasRoom(0)) await this.makeRoom(0);
     return undefined;
+  }
+
+  private hasRoom(bytes: number): boolean {
+    return this.held === 0 || this.held + bytes < MOST_BYTES;
+  }
+
+  /** Hands over the largest batches until there is room for so many bytes more, or no further one is taken. */
+  private async makeRoom(bytes: number): Promise<void> {
+    while (!this.hasRoom(bytes) && !this.isOver) {
+      const { held } = this;
+      const largest = this.largest();
+      largest.isHeavy = true;
+      await this.hand(largest);
+      if (this.held >= held) return;
+    }
+  }
+
+  private largest(): Gathering {
+    return [...this.partitions.values()].reduce((one, other) =>
+      other.batch.bytes > one.batch.bytes ? other : one,
+    );
   }
 
   /** Nothing before `next` is left to handle, but the batch in the making: it is committed with that one. */
@@ -98,7 +135,15 @@ export class InBatches implements Worker {
     let gathering = this.partitions.get(partition);
     if (!gathering) {
       const batch = new Batch<Message>(this.size, this.waitMs);
-      gathering = { partition, batch, next: 0, passed: undefined, timer: undefined, turn: undefined };
+      gathering = {
+        partition,
+        batch,
+        isHeavy: false,
+        next: 0,
+        passed: undefined,
+        timer: undefined,
+        turn: undefined,
+      };
       this.partitions.set(partition, gathering);
     }
     return gathering;
@@ -108,14 +153,15 @@ export class InBatches implements Worker {
   private wait(gathering: Gathering): void {
     const { batch } = gathering;
     if (gathering.turn || gathering.timer || this.isOver) return;
+    const isFull = () => batch.isFull || gathering.isHeavy;
     gathering.timer = setTimeout(
       () => {
         gathering.timer = undefined;
         // A timer may go off a little early: the batch decides.
-        if (batch.isFull || batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
+        if (isFull() || batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
         else this.wait(gathering);
       },
-      batch.isFull ? 1 : Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
+      isFull() ? 1 : Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
     );
   }
 
@@ -145,7 +191,9 @@ export class InBatches implements Worker {
         this.wait(gathering);
         return;
       }
-      const ending = this.ending(batch);
+      const ending = this.ending(gathering);
+      this.held -= batch.bytes;
+      gathering.isHeavy = false;
       const messages = batch.take();
       const { next } = gathering;
       await this.handle(messages, ending);
@@ -156,9 +204,15 @@ export class InBatches implements Worker {
     return this.handling;
   }
 
-  private ending(batch: Batch<Message>): string {
+  private ending({ batch, isHeavy }: Gathering): string {
     if (batch.isFull) return 'full';
+    if (isHeavy) return `full at ${MOST_BYTES / 1e6} MB`;
     const now = performance.now();
     return batch.dueIn(now) <= 0 ? `waited ${Math.round(batch.waited(now))} ms` : 'stopping';
   }
+}
+
+/** What the message takes in memory: its text is either one byte a character, or two. */
+function bytesOf({ text }: Message, { value }: KafkaRecord): number {
+  return MESSAGE_BYTES + (text.length === value?.length ? text.length : 2 * text.length);
 }

@@ -72,7 +72,7 @@ export function describeReceived({ text, partition, offset, timestamp }: Message
 }
 
 /**
- * @param ending why the batch ended: `full`, `waited N ms` or `stopping`.
+ * @param ending why the batch ended: `full`, `full at 8 MB`, `waited N ms` or `stopping`.
  * @param now in ms since 1970: the age of the oldest message is what the batch costs in time.
  */
 export function describeBatch(messages: readonly Message[], ending: string, now: number): string {

@@ -139,6 +139,55 @@ test('what is behind the last record is committed, and with a batch in the makin
   assert.deepEqual(sent, [7, 12], 'the batch, and the end behind it');
 });
 
+/** Of so many bytes each. */
+function large(from: number, end: number, bytes: number, character = 'x') {
+  const padding = character.repeat((bytes - 50) / Buffer.byteLength(character));
+  const value = Buffer.from(`{"current_time":"2026-01-02 03:04:05","padding":"${padding}"}`);
+  const records = Array.from({ length: end - from }, (_, n) => ({ offset: from + n, timestamp: 0, value }));
+  return { records, end };
+}
+
+test('a batch is handed over, too, before it holds more than 8 MB', async () => {
+  const { worker, calls } = inBatches(10_000, 60_000, 0);
+  await worker.take(0, large(0, 20, 1_000_000), never);
+  assert.deepEqual(calls.slice(0, 2), [
+    { partition: 0, first: 0, messages: 7, ending: 'full at 8 MB' },
+    { partition: 0, first: 7, messages: 7, ending: 'full at 8 MB' },
+  ]);
+  await worker.finish();
+  assert.deepEqual(calls[2], { partition: 0, first: 14, messages: 6, ending: 'stopping' });
+});
+
+test('a message that is larger than that is handed over at once, and alone', async () => {
+  const { worker, calls } = inBatches(5, 60_000, 0);
+  await worker.take(0, fetched(0, 2), never);
+  await worker.take(0, large(2, 4, 10_000_000), never);
+  assert.deepEqual(
+    calls.map(({ first, messages, ending }) => ({ first, messages, ending })),
+    [
+      { first: 0, messages: 2, ending: 'full at 8 MB' },
+      { first: 2, messages: 1, ending: 'full at 8 MB' },
+      { first: 3, messages: 1, ending: 'full at 8 MB' },
+    ],
+  );
+});
+
+test('the batches of all partitions together hold no more than that: the largest one goes', async () => {
+  const { worker, calls } = inBatches(10_000, 60_000, 0);
+  await worker.take(7, large(0, 3, 1_000_000), never);
+  for (let partition = 100; partition < 1000; partition++)
+    await worker.take(partition, large(0, 1, 6000, 'ä'), never);
+  assert.deepEqual(calls, [{ partition: 7, first: 0, messages: 3, ending: 'full at 8 MB' }]);
+  for (let partition = 100; partition < 1000; partition++)
+    await worker.take(partition, large(1, 9, 6000, 'ä'), never);
+  await worker.finish();
+  assert.ok(calls.some(({ ending }) => ending === 'full at 8 MB'));
+  assert.equal(
+    calls.reduce((sum, { messages }) => sum + messages, 0),
+    3 + 900 * 9,
+  );
+});
+
 test('once the generation is over a batch in the making is dropped, and its turn is no longer taken', async () => {
   const { worker, calls } = inBatches(10, 20, 0);
   await worker.take(0, fetched(0, 3), never);
