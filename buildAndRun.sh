@@ -1,9 +1,19 @@
 #!/usr/bin/env bash
-# Builds the images and runs the demo in the foreground; Ctrl-C stops it, and keeps its data.
-# Without Docker: the same demo on this machine. With --view, a page shows it live: http://localhost:8080.
-# With --cluster, it runs on three brokers. Further arguments go to `docker compose up` (say, -d).
+# Builds the images and runs the demo; --help says what it takes.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # As `sh buildAndRun.sh`: what follows is more than sh knows.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+
+USAGE="Usage: $0 [--view] [--cluster] [what docker compose up takes]
+
+Builds the images and runs the demo in the foreground. Ctrl-C stops it, and keeps its data.
+
+  --view      adds a page that shows it live: http://localhost:8080
+  --cluster   runs it on three brokers
+  -d          runs it in the background: docker compose logs --follow, docker compose stop
+
+Where there is no Docker it runs on this machine without, and takes the first two. README.md has the settings, as
+BATCH_SIZE=7 $0"
 
 die() {
   echo "$*" >&2
@@ -19,6 +29,7 @@ cluster=
 arguments=()
 for argument in "$@"; do
   case $argument in
+    --help | -h) echo "$USAGE" && exit ;;
     --view) view=--view ;;
     --cluster) cluster=--cluster ;;
     *) arguments+=("$argument") ;;
@@ -26,13 +37,16 @@ for argument in "$@"; do
 done
 # An empty array is unset to the older bash of macOS.
 set -- ${arguments[@]+"${arguments[@]}"}
+[[ ! "$*" =~ consumer_([a-z_]+)=([2-9]|[1-9][0-9]) ]] ||
+  die "consumer_${BASH_REMATCH[1]} is one container, of that name. For more members: $0 -d, then docker compose up -d --no-deps --scale member_${BASH_REMATCH[1]}=${BASH_REMATCH[2]} member_${BASH_REMATCH[1]}"
 
 run_without_docker() {
   echo "$1: running the demo on this machine without Docker."
   command -v node >/dev/null || die "Node.js is not on this machine: install Node 20 or newer."
   at_least "$(node --version)" v20 || die "Node.js is $(node --version): install Node 20 or newer."
-  if [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
-    npm ci --no-audit --no-fund
+  # The compiler too, which NODE_ENV=production would leave out.
+  if [[ package-lock.json -nt node_modules/.package-lock.json || ! -e node_modules/typescript ]]; then
+    npm ci --include=dev --no-audit --no-fund
   fi
   shift
   exec node -r ./compiled local/run.ts $view $cluster "$@"
@@ -45,22 +59,31 @@ if ! info=$(docker info 2>&1); then
   run_without_docker "No Docker Engine answers" "$@"
 fi
 
-compose_version=$(docker compose version --short 2>/dev/null) ||
+# Its first line is as `Docker Compose version v2.40.3`.
+version=$(docker compose version 2>/dev/null) ||
   die "Docker Compose v2 is missing: install the package docker-compose-plugin (2.24.4 or newer)."
-at_least "${compose_version#v}" 2.24.4 ||
-  die "Docker Compose is ${compose_version#v}: 2.24.4 or newer is needed; update the package docker-compose-plugin."
+[[ ! ${version%%$'\n'*} =~ ^(.*)\ version\ v?([^ ,]+) ]] || version=${BASH_REMATCH[2]}
+name=${BASH_REMATCH[1]:-Docker Compose}
+[[ $name == "Docker Compose" ]] ||
+  die "docker compose is $name $version here: install Docker's own, the package docker-compose-plugin (2.24.4 or newer)."
+at_least "${version#v}" 2.24.4 ||
+  die "Docker Compose is ${version#v}: 2.24.4 or newer is needed; update the package docker-compose-plugin."
+refusal=$(docker compose up --help "$@" 2>&1 >/dev/null) ||
+  die "docker compose up: ${refusal%%$'\n'*}; $0 --help says what there is."
 
 [[ -z $view ]] || export COMPOSE_PROFILES="view${COMPOSE_PROFILES:+,$COMPOSE_PROFILES}"
 if [[ -n $cluster && ${COMPOSE_FILE:-} != *docker-compose.cluster.yml* ]]; then
-  files=${COMPOSE_FILE:-docker-compose.yml}
-  # Where a list of files is given, Compose looks for no override by itself.
-  override=
-  [[ -n ${COMPOSE_FILE:-} || ! -e docker-compose.override.yml ]] || override=docker-compose.override.yml
   separator=${COMPOSE_PATH_SEPARATOR:-:}
-  export COMPOSE_FILE=$files${separator}docker-compose.cluster.yml${override:+$separator$override}
+  # Where a list of files is given, Compose looks for no override by itself.
+  [[ -n ${COMPOSE_FILE:-} || ! -e docker-compose.override.yml ]] || override=${separator}docker-compose.override.yml
+  export COMPOSE_FILE=${COMPOSE_FILE:-docker-compose.yml}${separator}docker-compose.cluster.yml${override:-}
 fi
-config=$(docker compose config 2>&1) ||
-  die "Docker Compose refuses the settings (${config##*$'\n'}): KAFKA_EXTERNAL_PORT, VIEW_PORT and the like are ports from 1 to 65535, or left out."
+if ! config=$(docker compose config 2>&1); then
+  remedy=
+  [[ ! $config =~ invalid\ (containerPort|hostPort|proto) ]] ||
+    remedy="; KAFKA_EXTERNAL_PORT, VIEW_PORT and the like are ports from 1 to 65535, or left out"
+  die "Docker Compose refuses the settings: ${config##*$'\n'}$remedy."
+fi
 project=$(sed -n 's/^name: //p' <<<"$config")
 for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
   owner=$(docker inspect --type container --format '{{ index .Config.Labels "com.docker.compose.project" }}' "$name" 2>/dev/null) || continue
@@ -68,34 +91,44 @@ for name in $(sed -n 's/^ *container_name: //p' <<<"$config"); do
     die "A container named $name is there already, of ${owner:-no Compose project}: remove it with 'docker rm -f $name'."
 done
 
-port_of() { sed -n "/^  $1:\$/,/^  [^ ]/s/^ *published: \"\([0-9]*\)\"\$/\1/p" <<<"$config"; }
-require_port() { # service, and the setting that has another port
-  local port
-  port=$(port_of "$1")
-  if [[ -z $(docker compose ps --quiet --status running "$1") ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    die "Port $port on this machine is taken: stop what listens there, or choose another with $2 $0${cluster:+ $cluster}${view:+ $view}"
-  fi
-}
-twice=$(for service in kafka kafka-2 kafka-3 live_view; do port_of $service; done | sort | uniq -d | head -n 1)
+# The ports that a service has by that key: published on this machine, target in its container.
+port() { sed -n "/^  $1:\$/,/^  [^ ]/s/^ *$2: \"\{0,1\}\([0-9]*\)\"\{0,1\}\$/\1/p" <<<"$config"; }
+[[ $(port kafka target) != 29092 ]] ||
+  die "Port 29092 is meant for two listeners, the other is that of the containers: choose another KAFKA_EXTERNAL_PORT."
+twice=$(for service in kafka kafka-2 kafka-3 live_view; do port $service published; done | sort | uniq -d | head -n 1)
 [[ -z $twice ]] ||
   die "Port $twice is meant for two services: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT, VIEW_PORT)."
-require_port kafka KAFKA_EXTERNAL_PORT=19092
-[[ -z $(port_of kafka-2) ]] || require_port kafka-2 KAFKA_2_EXTERNAL_PORT=19093
-[[ -z $(port_of kafka-3) ]] || require_port kafka-3 KAFKA_3_EXTERNAL_PORT=19094
-[[ -z $view ]] || require_port live_view VIEW_PORT=18080
+for one in kafka/KAFKA_EXTERNAL_PORT=19092 kafka-2/KAFKA_2_EXTERNAL_PORT=19093 kafka-3/KAFKA_3_EXTERNAL_PORT=19094 live_view/VIEW_PORT=18080; do
+  number=$(port "${one%/*}" published)
+  [[ -n $number && -z $(docker compose ps --quiet --status running "${one%/*}") ]] || continue
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$number") 2>/dev/null ||
+    die "Port $number on this machine is taken: stop what listens there, or choose another with ${one#*/} $0${cluster:+ $cluster}${view:+ $view}"
+done
 
 [[ -z ${NO_COLOR:-} ]] || export COMPOSE_ANSI=never
-docker compose build ${NO_CACHE:+--no-cache}
+# Where the folder's name is not ASCII, BuildKit takes one image at a time (Compose 2.40.3), or none.
+unless=
+if (LC_ALL=C && [[ $PWD == *[![:print:]]* ]]); then
+  export COMPOSE_BAKE=false
+  unless=": if it is for the name of this folder, which is not ASCII ($PWD), move the demo to another"
+fi
+docker compose build ${NO_CACHE:+--no-cache} || die "The images could not be built$unless."
 
 # One broker or three: what ran before is stopped in its order, and what this stack has not is taken away. Its data
 # stays.
-left=$(docker ps --all --filter "label=com.docker.compose.project=$project" --format '{{ .Label "com.docker.compose.service" }}')
+ours=label=com.docker.compose.project=$project
+left=$(docker ps --all --filter "$ours" --format '{{ .Label "com.docker.compose.service" }}')
 if grep -xE 'zookeeper|kafka-[23]' <<<"$left" | grep -qvxF "$(docker compose config --services)"; then
   docker compose stop
   set -- --remove-orphans "$@"
 fi
 
-[[ -z $view ]] || echo "The live view: http://localhost:$(port_of live_view)"
+[[ -z $view ]] || echo "The live view: http://localhost:$(port live_view published)"
+
+# What runs, and since when. (Each id is a word.)
+# shellcheck disable=SC2046
+lives() { docker inspect --format '{{ .Id }} {{ .State.StartedAt }}' $(docker ps --quiet --filter "$ours") 2>/dev/null || true; }
+before=$(lives)
 
 # Ctrl-C is for this script alone, so `up` runs in a process group of its own: Compose takes one Ctrl-C for the
 # end of its work and for a signal, and when it sees them in the wrong order it kills the services, or leaves
@@ -113,8 +146,8 @@ set +m
 status=0
 wait "$up" || status=$?
 if ((signals == 0)); then
-  # A service that could not start leaves the others running: stop them.
-  ((status == 0)) || docker compose stop
+  # A service that could not start leaves the others running: stop them, unless nothing was started at all.
+  ((status == 0)) || [[ $(lives) == "$before" ]] || docker compose stop
   exit "$status"
 fi
 

@@ -229,6 +229,25 @@ test('all killed at once, and taken down, it starts again by a bare `docker comp
   compose(folder, 'stop');
 });
 
+test('what did not start anything stops nothing', async () => {
+  assert.equal((await run(['--detach']).exit).code, 0);
+  const runs = () => compose(folder, 'ps', '--quiet', '--status', 'running').split('\n').length;
+  for (const args of [
+    ['--vew'],
+    ['--scale', 'consumer_from_oldest=2'],
+    ['--scale', 'kafka-producer=2'],
+    ['nosuch'],
+  ]) {
+    assert.equal((await run(args).exit).code, 1);
+    assert.equal(runs(), 6, args.join(' '));
+  }
+  const stack = run([], { KAFKA_EXTERNAL_PORT: '29092' });
+  assert.equal((await stack.exit).code, 1);
+  assert.equal(stack.errors.length, 1);
+  assert.equal(runs(), 6);
+  compose(folder, 'stop');
+});
+
 test('a service that cannot start stops the stack, and says why in one line', async () => {
   const stack = run([], { BUFFER_SIZE: '0' });
   assert.equal((await stack.exit).code, 1);

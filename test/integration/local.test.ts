@@ -37,7 +37,13 @@ before(async () => {
   for (const folder of ['node_modules', '.compiled', 'local/jars', 'local/jars-4'])
     symlinkSync(join(ROOT, folder), join(copy, folder));
 });
-after(() => rmSync(copy, { recursive: true }));
+const demos: Recorded[] = [];
+after(async () => {
+  // What a failed test has left.
+  for (const demo of demos)
+    if (demo.child.exitCode === null && !demo.child.signalCode) await pressCtrlC(demo);
+  rmSync(copy, { recursive: true });
+});
 
 /** No Docker Engine answers at this address, so the script does without. */
 function buildAndRun(args: string[] = [], settings: Record<string, string> = {}): Recorded {
@@ -52,7 +58,9 @@ function buildAndRun(args: string[] = [], settings: Record<string, string> = {})
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  return new Recorded(child);
+  const demo = new Recorded(child);
+  demos.push(demo);
+  return demo;
 }
 
 const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lineOf(service, line) ?? []);

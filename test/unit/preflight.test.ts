@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true }));
 const TOOLS = ['bash', 'env', 'dirname', 'sed', 'sort', 'uniq', 'head'];
 
 /** Runs the script on a machine that has only these programs: names, or a shell script by name. */
-function run(programs: (string | [string, string])[]) {
+function run(programs: (string | [string, string])[], args: string[] = [], shell: string[] = []) {
   const bin = mkdtempSync(join(folder, 'bin-'));
   for (const program of [...TOOLS, ...programs]) {
     if (typeof program === 'string') {
@@ -32,7 +32,8 @@ function run(programs: (string | [string, string])[]) {
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
     cpSync(join(ROOT, name), join(project, name), { preserveTimestamps: true });
   symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
-  const { status, stderr, stdout } = spawnSync(join(project, 'buildAndRun.sh'), {
+  const [command = '', ...rest] = [...shell, join(project, 'buildAndRun.sh'), ...args];
+  const { status, stderr, stdout } = spawnSync(command, rest, {
     env: { PATH: bin, HOME: folder },
     encoding: 'utf8',
   });
@@ -61,6 +62,69 @@ test('Docker without Compose v2, or with one too old, is one line with the remed
     assert.deepEqual(run([docker(`echo ${version}`)]).errors, [
       `Docker Compose is ${version.replace('v', '')}: 2.24.4 or newer is needed; update the package docker-compose-plugin.`,
     ]);
+});
+
+test('another Compose than that of Docker is called by its name', () => {
+  const printed = 'podman-compose version 1.3.0\\npodman version 5.4.0\\n';
+  assert.deepEqual(run([docker(`printf '${printed}'`)]).errors, [
+    "docker compose is podman-compose 1.3.0 here: install Docker's own, the package docker-compose-plugin (2.24.4 or newer).",
+  ]);
+  assert.deepEqual(run([docker("echo 'Docker Compose version v2.20.3-desktop.1'")]).errors, [
+    'Docker Compose is 2.20.3-desktop.1: 2.24.4 or newer is needed; update the package docker-compose-plugin.',
+  ]);
+});
+
+test('--help says what the script takes, under sh too, and starts nothing', () => {
+  for (const shell of [[], ['sh']])
+    for (const option of ['--help', '-h']) {
+      const { status, lines, errors } = run([docker('exit 1', 'exit 1'), 'sh'], ['--view', option], shell);
+      assert.equal(status, 0);
+      assert.deepEqual(errors, ['']);
+      assert.match(lines[0] as string, /^Usage: \S*buildAndRun.sh \[--view\] \[--cluster\]/);
+    }
+});
+
+/** A Docker whose Compose knows all options but --vew, and whose `compose config` does that. */
+const composing = (config: string): [string, string] => [
+  'docker',
+  `case "$*" in
+    "compose version") echo 2.40.3 ;;
+    "compose up --help"*--vew*) printf 'unknown flag: --vew\\n\\nUsage:' >&2; exit 16 ;;
+    "compose config") ${config} ;;
+  esac`,
+];
+
+test('what Compose would refuse is a line, before anything is built', () => {
+  const { status, errors, lines } = run([composing('exit 0')], ['-d', '--vew']);
+  assert.equal(status, 1);
+  assert.deepEqual(lines, ['']);
+  assert.match(
+    errors.join('\n'),
+    /^docker compose up: unknown flag: --vew; \S+ --help says what there is\.$/,
+  );
+  for (const scale of [['--scale', 'consumer_from_oldest=2'], ['--scale=consumer_from_oldest=12']])
+    assert.match(
+      run([composing('exit 0')], scale).errors.join('\n'),
+      /^consumer_from_oldest is one container, .* --scale member_from_oldest=1?2 member_from_oldest$/,
+    );
+});
+
+test('a setting that Compose refuses is a line with the reason, and with the remedy where it is a port', () => {
+  const refusing = (reason: string) => run([composing(`echo '${reason}' >&2; exit 1`)]).errors;
+  assert.deepEqual(refusing('failed to read .env: line 1: key cannot contain a space'), [
+    'Docker Compose refuses the settings: failed to read .env: line 1: key cannot contain a space.',
+  ]);
+  assert.deepEqual(refusing('invalid hostPort: abc'), [
+    'Docker Compose refuses the settings: invalid hostPort: abc; KAFKA_EXTERNAL_PORT, VIEW_PORT and the like are ports from 1 to 65535, or left out.',
+  ]);
+});
+
+test("Kafka's port on this machine can't be that of its other listener", () => {
+  const config =
+    'name: demo\\nservices:\\n  kafka:\\n    ports:\\n        target: 29092\\n        published: "29092"\\nnetworks:\\n';
+  assert.deepEqual(run([composing(`printf '${config}'`)]).errors, [
+    'Port 29092 is meant for two listeners, the other is that of the containers: choose another KAFKA_EXTERNAL_PORT.',
+  ]);
 });
 
 test('two services that are to have the same port are told so, before anything is built', () => {
