@@ -5,22 +5,15 @@
  * services that it shows do not notice it.
  */
 import { once } from 'node:events';
-import { createKafka } from '../lib/client/client';
 import { print, runService } from '../lib/process/service';
 import { viewConfig } from '../lib/settings/settings';
-import { Trouble } from '../lib/trouble/trouble';
 import { Poller } from './poller';
 import { ClusterReader } from './reader';
 import { createViewServer } from './server';
 
 runService(async (stopping) => {
   const config = viewConfig('live_view');
-  // It tries again at once, round after round, and says itself what it meets: kafkajs is to do neither.
-  const quiet = new Trouble(config.brokers, AbortSignal.abort());
-  const poller = new Poller(
-    config.topic,
-    (onRequest) => new ClusterReader(createKafka(config, quiet, 0), onRequest),
-  );
+  const poller = new Poller(config.topic, (onRequest) => new ClusterReader(config, onRequest));
   poller.onSilence = (reason) =>
     print(reason ? `Kafka does not answer: ${reason}; asking again until it does` : 'Kafka answers');
 

@@ -1,7 +1,7 @@
 /** Asks Kafka, round by round, and tells the models what it answers. The rounds never overlap. */
 
+import { lastLine, says } from '../lib/client/errors';
 import { sleep, unlessStopped } from '../lib/process/service';
-import { hopeless, rootCause, says } from '../lib/trouble/errors';
 import { Brokers } from './brokers';
 import { CommitTail, OFFSETS_TOPIC } from './commits';
 import { Model } from './model';
@@ -156,7 +156,7 @@ export class Poller {
       this.setSilent(undefined);
     } catch (error) {
       this.asked.clear();
-      const message = hopeless(error) ?? says(rootCause(error));
+      const message = lastLine(error) ?? says(error as Error);
       tell.length = 0;
       tell.push((model, now) => model.silent(message, now));
       this.setSilent(message);

@@ -10,15 +10,12 @@ const RENEW_PART = 0.8;
 /** For the token endpoint to answer, in ms. */
 const TIMEOUT_MS = 5000;
 
-/** The tokens of each login: all clients of a process share them. */
-const tokens = new WeakMap<OAuthLogin, Tokens>();
-
 /**
- * The login for kafkajs. Its own takes the broker's refusal of a token for success, and then sees nothing but closed
+ * The login for kafkajs: all connections that it is given to share the tokens. Its own takes the broker's refusal of a token for success, and then sees nothing but closed
  * connections (kafkajs/src/broker/saslAuthenticator/oauthBearer.js does not look at the answer).
  */
 export function loginWithToken(login: OAuthLogin): Mechanism {
-  const { token } = tokens.get(login) ?? new Tokens(login);
+  const { token } = new Tokens(login);
   return {
     mechanism: login.mechanism,
     authenticationProvider: ({ saslAuthenticate }: AuthenticationProviderArgs) => ({
@@ -49,13 +46,11 @@ class Tokens {
   private latest: { value: string; renewAt: number; endsAt: number } | undefined;
   private asking: Promise<string> | undefined;
 
-  constructor(private readonly login: OAuthLogin) {
-    tokens.set(login, this);
-  }
+  constructor(private readonly login: OAuthLogin) {}
 
   /** @throws Error with code OAUTHBEARER_TOKEN_REFUSED or OAUTHBEARER_TOKEN_UNAVAILABLE */
   readonly token = async (): Promise<string> => {
-    if (this.latest && Date.now() < this.latest.renewAt) return this.latest.value;
+    if (this.latest && performance.now() < this.latest.renewAt) return this.latest.value;
     this.asking ??= this.ask().finally(() => {
       this.asking = undefined;
     });
@@ -63,14 +58,14 @@ class Tokens {
       return await this.asking;
     } catch (error) {
       // The endpoint is away: that matters once the token has ended.
-      if (this.latest && Date.now() < this.latest.endsAt) return this.latest.value;
+      if (this.latest && performance.now() < this.latest.endsAt) return this.latest.value;
       throw error;
     }
   };
 
   private async ask(): Promise<string> {
     const { endpoint, clientId, clientSecret, scope } = this.login;
-    const asked = Date.now();
+    const asked = performance.now();
     const credentials = [clientId, clientSecret()].map(encodeURIComponent).join(':');
     let response: Response;
     let answer: Answer;
@@ -117,8 +112,6 @@ interface Answer {
   error?: unknown;
 }
 
-/** kafkajs tries again what is `retriable`. */
 function failure(code: string, { origin, pathname }: URL, what: string): Error {
-  const retriable = code === 'OAUTHBEARER_TOKEN_UNAVAILABLE';
-  return Object.assign(new Error(`${origin}${pathname} ${what}`), { code, retriable });
+  return Object.assign(new Error(`${origin}${pathname} ${what}`), { code });
 }

@@ -2,11 +2,13 @@ import type { KafkaConfig as KafkaJsConfig } from 'kafkajs';
 import type { Security, Tls } from '../settings/security';
 import { loginWithToken } from './oauth';
 
+export type Secured = Pick<KafkaJsConfig, 'ssl' | 'sasl'>;
+
 /**
  * What kafkajs needs to talk to the brokers as the settings want it. The getters are read for each connection, so that
  * a password or a certificate that was renewed counts from the next one on.
  */
-export function secured({ tls, sasl }: Security): Pick<KafkaJsConfig, 'ssl' | 'sasl'> {
+export function secured({ tls, sasl }: Security): Secured {
   if (!sasl) return { ssl: tls && connectionOptions(tls) };
   if (sasl.mechanism === 'OAUTHBEARER')
     return { ssl: tls && connectionOptions(tls), sasl: loginWithToken(sasl) };

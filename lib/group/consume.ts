@@ -3,6 +3,7 @@ import { type BatchHandler, InBatches } from '../handling/batches';
 import type { Commits } from '../handling/commits';
 import { guard } from '../handling/handler';
 import { type MessageHandler, OneByOne } from '../handling/one_by_one';
+import { describePlace } from '../message/message';
 import type { BatchConfig, ConsumerConfig } from '../settings/settings';
 import { Member } from './member';
 
@@ -17,7 +18,7 @@ export function consume(
   stopping: AbortSignal,
   handle: MessageHandler,
 ): Promise<void> {
-  const { guarded, failure } = guard(handle);
+  const { guarded, failure } = guard(handle, (message) => describePlace([message]));
   return new Member(config, stopping, (commits) => new OneByOne(commits, guarded), failure).run();
 }
 
@@ -28,7 +29,7 @@ export function consumeInBatches(
   handle: BatchHandler,
 ): Promise<void> {
   const { batchSize, batchWaitMs } = config;
-  const { guarded, failure } = guard(handle);
+  const { guarded, failure } = guard(handle, describePlace);
   const makeWorker = (commits: Commits) => new InBatches(commits, batchSize, batchWaitMs, guarded);
   return new Member(config, stopping, makeWorker, failure).run();
 }

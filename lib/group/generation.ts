@@ -1,86 +1,38 @@
-import type { FetchedBatch, Life, Membership } from '../client/client';
-import { Commits } from '../handling/commits';
-import type { Worker } from '../handling/worker';
-import { sleep, unlessStopped } from '../process/service';
-import { hopeless } from '../trouble/errors';
-import type { Starts } from './starts';
-
-/** Before a start that could not be found is looked for again, in ms. */
-const RETRY_MS = 200;
+import type { Membership } from './coordinator';
 
 /**
- * A member's life between two rebalances: where its partitions start, the records on their way to the worker, what is
- * to be committed. Made with the join, and of no effect once the generation is over: there is nothing to reset.
+ * A generation of the group: its members share the partitions, each with a part of its own, until the group is
+ * rebalanced. What a member does, it does as one of this generation, and is refused it once there is another.
  */
-export class Generation implements Life {
-  readonly commits: Commits;
-  private readonly worker: Worker;
-  private isOver = false;
-  /** The records under way from kafkajs to the worker. */
-  private taking: Promise<unknown> = Promise.resolve();
+export class Generation implements Membership {
+  readonly memberId: string;
+  /** Kafka's number of it. */
+  readonly generationId: number;
+  private readonly ended = new AbortController();
+  /** Aborted once nothing more is to be taken: it is over, or the member is to end. */
+  readonly until: AbortSignal;
 
   /**
-   * @param stopping nothing more is taken
-   * @param givingUp nothing more is waited for: the broker is away
+   * @param partitions this member's part
+   * @param topicSize how many partitions the topic had when they were dealt out
    */
   constructor(
-    private readonly membership: Membership,
-    private readonly starts: Starts,
-    private readonly stopping: AbortSignal,
-    givingUp: AbortSignal,
-    makeWorker: (commits: Commits) => Worker,
+    { memberId, generationId }: Membership,
+    readonly partitions: readonly number[],
+    readonly topicSize: number,
+    ending: AbortSignal,
   ) {
-    this.commits = new Commits(async (offsets) => {
-      await unlessStopped(givingUp, membership.commit(offsets));
-      if (givingUp.aborted) throw new Error('The broker is away');
-    });
-    this.worker = makeWorker(this.commits);
+    this.memberId = memberId;
+    this.generationId = generationId;
+    this.until = AbortSignal.any([this.over, ending]);
   }
 
-  async begin(interrupted: () => boolean): Promise<void> {
-    while (!interrupted() && !this.stopping.aborted) {
-      try {
-        await this.starts.place(this.membership);
-        return;
-      } catch (error) {
-        // Whether it may be put right yet, the member knows.
-        if (hopeless(error)) throw error;
-        // The broker is away, or the group is rebalancing: of that the next heartbeat tells.
-        await sleep(RETRY_MS, this.stopping);
-      }
-    }
+  /** Aborted once it is over, with what ended it as the reason. */
+  get over(): AbortSignal {
+    return this.ended.signal;
   }
 
-  async take(batch: FetchedBatch, interrupted: () => boolean): Promise<void> {
-    const isInterrupted = () => interrupted() || this.isOver || this.stopping.aborted;
-    // What is not taken comes again.
-    if (isInterrupted()) return;
-    const fetched = { records: batch.records(), end: batch.next };
-    const taking = this.worker.take(batch.partition, fetched, isInterrupted);
-    this.taking = taking.catch(() => undefined);
-    const next = await taking;
-    // Over meanwhile: the position is the next generation's to choose.
-    if (this.isOver) return;
-    this.membership.seek(batch.partition, next);
-    // What can be committed now does not come again after the rebalance.
-    if (interrupted() && !this.stopping.aborted) await this.commits.commit();
-  }
-
-  async outOfRange(): Promise<void> {
-    this.starts.doubt();
-    await this.finish();
-    await this.commits.commit();
-  }
-
-  /** Handles what was taken. */
-  async finish(): Promise<void> {
-    await this.taking;
-    await this.worker.finish();
-  }
-
-  end(): void {
-    this.isOver = true;
-    this.worker.end();
-    this.commits.end();
+  end(reason: unknown): void {
+    this.ended.abort(reason);
   }
 }

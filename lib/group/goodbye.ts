@@ -3,22 +3,22 @@ import type { Trouble } from '../trouble/trouble';
 
 /** How long a stop tries to reach a broker that is away, in ms. */
 const AWAY_MS = 500;
-/** How long a stop waits for one thing, in ms: a join may wait for another member's handler. */
+/** How long a stop waits for one thing, in ms. */
 const PATIENCE_MS = 5000;
 
 /** The patience of a stop: some seconds for whatever may still come, and hardly any once nothing gets on. */
 export class Goodbye {
   private readonly giveUp = new AbortController();
 
-  constructor(stopping: AbortSignal, trouble: Trouble) {
-    void stopped(stopping).then(async () => {
+  constructor(ending: AbortSignal, trouble: Trouble) {
+    void stopped(ending).then(async () => {
       do await sleep(AWAY_MS);
       while (!trouble.isStanding);
       this.giveUp.abort();
     });
   }
 
-  /** Aborted when the service is to stop and the broker is away: kafkajs would try on and on. */
+  /** Aborted when the service is to end and the broker is away. */
   get givingUp(): AbortSignal {
     return this.giveUp.signal;
   }

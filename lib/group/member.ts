@@ -1,161 +1,320 @@
-import type { Admin, Consumer, Kafka } from 'kafkajs';
-import {
-  createAdmin,
-  createConsumer,
-  createKafka,
-  type GroupMember,
-  type Membership,
-  RUN,
-} from '../client/client';
-import { ensureTopic } from '../client/topic';
-import type { Commits } from '../handling/commits';
+/**
+ * The life of a member in its consumer group. It joins, fetches from where its partitions start, has the records handled,
+ * commits, and says that it is alive; when the group is rebalanced it joins anew; at last it leaves.
+ */
+import { Cluster } from '../client/cluster';
+import { check, type KafkaError, kindOf, lastLine, OK } from '../client/errors';
+import { type FetchedPartition, fetch } from '../client/fetch';
+import { FetchedRecords } from '../client/records';
+import { Topic } from '../client/topic';
+import { Commits } from '../handling/commits';
 import { HandlerFailed } from '../handling/handler';
 import type { Worker } from '../handling/worker';
 import { print, sleep, unlessStopped } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
-import { hopeless } from '../trouble/errors';
 import { Trouble } from '../trouble/trouble';
-import { assigner } from './assigner';
+import { Assigner } from './assigner';
+import { Coordinator } from './coordinator';
 import { Generation } from './generation';
 import { Goodbye } from './goodbye';
+import { followLeaders } from './leaders';
 import { Starts } from './starts';
 
-/** kafkajs tries again for good: only so does a member keep its place in the group over an outage. */
-const RETRIES = Number.MAX_SAFE_INTEGER;
-/** Before a consumer that kafkajs has given up is built anew, in ms. */
-const REBUILD_MS = 1000;
-/** How long a stop waits to have joined the group, which it then can leave. In ms. */
-const JOIN_MS = 1500;
-/** Before the topic is asked for again, in ms: the broker takes its time to delete one, and refuses to make it anew. */
-const TOPIC_MS = 200;
+const HEARTBEAT_MS = 1000;
+/** A fetch waits so long for messages, in ms, and brings so many bytes at the most: memory is small. */
+const FETCH = { maxWaitMs: 500, maxBytes: 1_048_576, maxBytesOfEach: 1_048_576 };
+/** Before what has failed is tried again, in ms; and once something was said to hold us up. */
+const RETRY_MS = 200;
+const HELD_UP_RETRY_MS = 1000;
+/** These need a new start. */
+const TO_START_ANEW = ['OFFSET_OUT_OF_RANGE', 'UNKNOWN_TOPIC_OR_PARTITION'];
+/** The group is to deal anew, which it does when a member joins again that says so. */
+const OTHER_PARTITIONS = Object.assign(new Error('The topic has other partitions'), {
+  type: 'REBALANCE_IN_PROGRESS',
+});
 
-/** A member of a consumer group, for as long as its service runs: joins, and leaves. */
-export class Member implements GroupMember {
+/** What a member does with its partitions from where they start. What is not committed at its end comes again. */
+interface Part {
+  commits: Commits;
+  worker: Worker;
+  /** The offset to be fetched next, by partition. */
+  positions: Map<number, number>;
+}
+
+export class Member {
   private readonly trouble: Trouble;
-  private readonly kafka: Kafka;
-  private readonly admin: Admin;
+  private readonly cluster: Cluster;
+  private readonly coordinator: Coordinator;
+  private readonly topic: Topic;
   private readonly starts: Starts;
+  private readonly assigner: Assigner;
   private readonly goodbye: Goodbye;
+  /** Aborted when the service is to stop, or something has failed for good: nothing more is taken. */
+  private readonly ending = new AbortController();
+  /** The name by which the coordinator knows us. */
+  private memberId = '';
   private generation: Generation | undefined;
+  private part: Part | undefined;
+  /** Our partitions, as we were told last; undefined before the first time. */
   private assigned: readonly number[] | undefined;
-  /** The first join of a consumer, under way or done. */
-  private joining: Promise<unknown> = Promise.resolve();
+  /** Records on their way to the worker. */
+  private taking: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param makeWorker makes what handles the records of one generation, and reports to its commits
+   * @param makeWorker makes what handles the records of a part, and reports to its commits
    * @param failure fails when the handler has
    */
   constructor(
     private readonly config: ConsumerConfig,
-    private readonly stopping: AbortSignal,
+    stopping: AbortSignal,
     private readonly makeWorker: (commits: Commits) => Worker,
     private readonly failure: Promise<never>,
   ) {
-    this.trouble = new Trouble(config.brokers, stopping);
-    this.kafka = createKafka(config, this.trouble, RETRIES);
-    this.admin = createAdmin(config, this.trouble);
-    this.starts = new Starts(config, this.admin);
-    this.goodbye = new Goodbye(stopping, this.trouble);
+    const ending = this.ending.signal;
+    if (stopping.aborted) this.ending.abort();
+    stopping.addEventListener('abort', () => this.ending.abort(), { once: true });
+    this.trouble = new Trouble(config.brokers, ending);
+    this.cluster = new Cluster(config, this.trouble.hear);
+    this.coordinator = new Coordinator(this.cluster, config);
+    this.topic = new Topic(this.cluster, config);
+    this.starts = new Starts(config, this.topic);
+    this.assigner = new Assigner(this.cluster);
+    this.goodbye = new Goodbye(ending, this.trouble);
   }
 
   /**
-   * Joins the group, and lives in it until the service is to stop: when kafkajs gives a consumer up, a new one takes
-   * its place.
+   * Lives in the group until the service is to stop, or something fails for good; then leaves it.
    *
    * @throws Error of one line for what trying again can't mend, or of the handler
    */
   async run(): Promise<void> {
-    let consumer: Consumer;
-    do {
-      consumer = createConsumer(this.kafka, this.config, this, (of) =>
-        assigner(of, this.config, this.trouble),
-      );
+    try {
+      await Promise.race([this.live(), this.failure]);
+      await Promise.race([this.part?.worker.finish(), this.failure]);
+    } catch (error) {
+      throw error instanceof HandlerFailed ? error : new Error(lastLine(error));
+    } finally {
+      this.ending.abort();
+      await this.leave();
+    }
+  }
+
+  /** One generation of the group after the other. */
+  private async live(): Promise<void> {
+    while (!this.ending.signal.aborted) {
       try {
-        await Promise.race([unlessStopped(this.stopping, this.consume(consumer)), this.failure]);
+        await this.ensureTopic();
+        await this.starts.remember();
+        const generation = await this.join();
+        if (generation) await this.work(generation);
       } catch (error) {
-        // Without a partition there is nothing to fetch: it has been let in all the same.
-        const hasWorked = this.trouble.hasWorked || this.assigned?.length === 0;
-        const line = hopeless(error, hasWorked);
-        if (line) throw new Error(line);
-        if (error instanceof HandlerFailed) throw error;
-        this.generation?.end();
-        this.generation = undefined;
-        await Promise.race([consumer.disconnect().catch(() => undefined), sleep(REBUILD_MS)]);
-        await sleep(REBUILD_MS, this.stopping);
+        const { type, memberId } = error as KafkaError & { memberId?: string };
+        if (type === 'MEMBER_ID_REQUIRED') this.memberId = memberId as string;
+        else if (type === 'UNKNOWN_MEMBER_ID') this.memberId = '';
+        if (type !== 'MEMBER_ID_REQUIRED' && type !== 'REBALANCE_IN_PROGRESS') await this.pause(error);
       }
-    } while (!this.stopping.aborted);
-    await Promise.race([this.leave(consumer), this.failure]);
+    }
   }
 
-  /** Joins the group and consumes. Ends only with an error: when kafkajs gives up. */
-  private async consume(consumer: Consumer): Promise<void> {
-    const { topic } = this.config;
-    const crash = new Promise<never>((_, reject) =>
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error)),
-    );
-    crash.catch(() => undefined);
-    await ensureTopic(this.config, this.trouble);
-    await this.admin.connect();
-    if (this.stopping.aborted) return;
-    await this.starts.remember();
-    await consumer.connect();
-    await consumer.subscribe({ topic });
-    if (this.stopping.aborted) return;
-    this.joining = consumer.run(RUN);
-    await this.joining;
-    await crash;
-  }
-
-  join<T>(join: Promise<T>): Promise<T> {
-    const says =
-      'no answer to the join yet: a group waits until all its members have handled what they have in hand, or are given up';
-    return this.trouble.during('REBALANCE_IN_PROGRESS', says, join);
-  }
-
-  joined(membership: Membership): Generation {
-    if (membership.partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
-    this.assigned = membership.partitions;
-    this.generation = new Generation(
-      membership,
-      this.starts,
-      this.stopping,
-      this.goodbye.givingUp,
-      this.makeWorker,
-    );
+  /** JoinGroup waits until all members are there; SyncGroup gives each its part, as the leader among them has dealt. */
+  private async join(): Promise<Generation | undefined> {
+    const { size } = this.topic;
+    const joined = await this.withOthers(this.coordinator.joinGroup(this.memberId, size));
+    if (!joined) return undefined;
+    this.memberId = joined.memberId;
+    const isLeader = joined.leaderId === joined.memberId;
+    const assignment = isLeader ? await this.assigner.deal(joined.members) : [];
+    const partitions = await this.withOthers(this.coordinator.syncGroup(joined, assignment));
+    if (!partitions) return undefined;
+    if (partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
+    this.assigned = partitions;
+    this.generation = new Generation(joined, partitions, size, this.ending.signal);
     return this.generation;
   }
 
-  async topicMissing(interrupted: () => boolean): Promise<void> {
-    while (!this.stopping.aborted && !interrupted()) {
+  /** @throws what has ended the generation: a rebalance, most of the time */
+  private async work(generation: Generation): Promise<void> {
+    void this.beat(generation);
+    try {
+      while (!generation.until.aborted) await this.consume(generation);
+    } catch (error) {
+      generation.end(error);
+    }
+    if (generation.over.aborted) throw generation.over.reason;
+  }
+
+  /** Heartbeats, beside all else: while a fetch waits, a handler works, or we stop. They tell of a rebalance. */
+  private async beat(generation: Generation): Promise<void> {
+    let pauseMs = HEARTBEAT_MS;
+    for (;;) {
+      await sleep(pauseMs, generation.over);
+      if (generation.over.aborted) return;
+      // Where it fails, another broker may coordinate the group by now: it knows the members, and nobody joins anew.
+      pauseMs = await this.asMember(generation, this.coordinator.heartbeat(generation)).then(
+        () => HEARTBEAT_MS,
+        () => RETRY_MS,
+      );
+    }
+  }
+
+  /** From where the partitions start, until the generation is over or one of them needs a new start. */
+  private async consume(generation: Generation): Promise<void> {
+    const commits = new Commits((offsets) => this.commit(generation, offsets));
+    const part: Part = { commits, worker: this.makeWorker(commits), positions: new Map() };
+    this.part = part;
+    try {
+      part.positions = await this.start(generation);
+      await followLeaders(
+        generation.until,
+        () => [...part.positions.keys()].map((partition) => this.topic.leader(partition)),
+        () => this.refreshTopic(generation),
+        (leader, until) => this.fetchFrom(leader, part, until),
+      );
+    } catch (error) {
+      const { type } = error as KafkaError;
+      if (type === 'OFFSET_OUT_OF_RANGE') {
+        // What was taken does not come again: its offsets are not there any more.
+        this.starts.doubt();
+        await part.worker.finish();
+      } else if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        // What is handled is of a topic that is gone, and may be made anew with other messages at these offsets.
+        commits.end();
+      } else throw error;
+    }
+    if (this.ending.signal.aborted) return;
+    // What is handled need not come again after the rebalance.
+    await commits.commit();
+    part.worker.end();
+    commits.end();
+  }
+
+  /** Finds where the partitions start, by what the group has committed. */
+  private async start(generation: Generation): Promise<Map<number, number>> {
+    while (!generation.until.aborted)
       try {
-        await ensureTopic(this.config, this.trouble);
-        return;
+        await this.ensureTopic();
+        return await this.starts.place(generation.partitions, {
+          fetch: (partitions) => this.coordinator.offsetFetch(partitions),
+          commit: (offsets) => this.commit(generation, offsets),
+        });
       } catch (error) {
-        if (hopeless(error)) throw error;
-        await sleep(TOPIC_MS, this.stopping);
+        await this.pause(error, generation.until);
+      }
+    return new Map();
+  }
+
+  /** Fetches from one broker and takes what comes, for as long as it leads some of our partitions, and answers. */
+  private async fetchFrom(leader: number, part: Part, until: AbortSignal): Promise<void> {
+    for (let turn = 0; !until.aborted; turn++) {
+      const led = [...part.positions].filter(([partition]) => this.topic.leader(partition) === leader);
+      if (led.length === 0) return;
+      // Not always the same partition first: what it has may fill the answer.
+      const first = turn % led.length;
+      const asked = new Map([...led.slice(first), ...led.slice(0, first)]);
+      try {
+        const fetching = fetch(this.cluster, leader, this.config.topic, asked, FETCH);
+        const answers = await unlessStopped(until, fetching);
+        if (!answers) return;
+        for (const data of answers)
+          if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part, until);
+        for (const { errorCode } of answers) check(errorCode);
+      } catch (error) {
+        if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;
+        await this.pause(error, until);
+        return;
       }
     }
   }
 
-  /** Handles what is in hand, commits, leaves the group, deletes it if it was for this run only. */
-  private async leave(consumer: Consumer): Promise<void> {
-    const { groupId, groupIsTemporary, topic } = this.config;
-    const { generation, goodbye } = this;
-    // Nothing more is fetched: what comes now would be left, and fetched again and again.
-    try {
-      if (generation) consumer.pause([{ topic }]);
-    } catch {
-      // kafkajs has just given the consumer up: nothing is fetched anyway.
-    }
-    await generation?.finish();
-    // More than once, if need be: the first may have found that another broker coordinates the group now.
-    await goodbye.lastTry(generation?.commits.settle(() => goodbye.givingUp.aborted) ?? Promise.resolve());
-    const uncommitted = generation?.commits.uncommitted ?? 0;
-    if (uncommitted > 0) print(`Stopped with ${uncommitted} handled messages not committed: they come again`);
-    // Who leaves before it has joined leaves nothing, and is a member afterwards.
-    await goodbye.lastTry(this.joining, JOIN_MS);
-    await goodbye.lastTry(consumer.disconnect());
-    if (groupIsTemporary && this.assigned) await goodbye.lastTry(this.admin.deleteGroups([groupId]));
-    await goodbye.lastTry(this.admin.disconnect());
+  /** Hands the records to the worker, and so to the handler. The next fetch begins where that has got to. */
+  private async take(data: FetchedPartition, offset: number, part: Part, until: AbortSignal): Promise<void> {
+    const { partition } = data;
+    const fetched = new FetchedRecords(this.config.topic, offset, data);
+    this.trouble.standing(`partition ${partition}`, fetched.isEmpty ? standstill(data, offset) : undefined);
+    if (fetched.isEmpty) return;
+    // One at a time, whoever leads them: what is inflated of one is let go of before the next.
+    const turn = this.taking.then(async () => {
+      // Of an old leader, late: the new one has given it meanwhile.
+      if (part.positions.get(partition) !== offset) return;
+      const records = { records: fetched.records(), end: fetched.next };
+      part.positions.set(partition, await part.worker.take(partition, records, () => until.aborted));
+    });
+    this.taking = turn.catch(() => undefined);
+    await turn;
   }
+
+  /** @param offsets by partition, of the first message that is not handled */
+  private async commit(generation: Generation, offsets: ReadonlyMap<number, number>): Promise<void> {
+    const { givingUp } = this.goodbye;
+    const committing = this.asMember(generation, this.coordinator.offsetCommit(generation, offsets));
+    await unlessStopped(givingUp, committing);
+    if (givingUp.aborted) throw new Error('The broker is away');
+  }
+
+  /** Commits what is handled and leaves at once: the others need not wait for us, nor our next start. */
+  private async leave(): Promise<void> {
+    const { coordinator, goodbye, memberId } = this;
+    const commits = this.part?.commits;
+    // More than once, if need be: the first may have found that another broker coordinates the group now.
+    if (commits) await goodbye.lastTry(commits.settle(() => goodbye.givingUp.aborted));
+    const uncommitted = commits?.uncommitted ?? 0;
+    if (uncommitted > 0) print(`Stopped with ${uncommitted} handled messages not committed: they come again`);
+    this.generation?.end(new Error('The member leaves'));
+    if (memberId) await goodbye.lastTry(coordinator.leaveGroup(memberId));
+    if (this.config.groupIsTemporary && this.assigned) await goodbye.lastTry(coordinator.deleteGroup());
+    this.cluster.close();
+  }
+
+  private async ensureTopic(): Promise<void> {
+    const isNew = await this.topic.ensure();
+    if (isNew && this.assigned) print(`Topic ${this.config.topic} made anew: somebody has deleted it`);
+  }
+
+  private async refreshTopic(generation: Generation): Promise<void> {
+    await this.topic.refresh().catch(() => undefined);
+    if (this.topic.size !== generation.topicSize) generation.end(OTHER_PARTITIONS);
+  }
+
+  /** Waits for what the other members may keep waiting; undefined where we are to end meanwhile. */
+  private async withOthers<T>(answer: Promise<T>): Promise<T | undefined> {
+    const says =
+      'no answer to the join yet: a group waits until all its members have handled what they have in hand, or are given up';
+    const inTime = await unlessStopped(
+      this.ending.signal,
+      this.trouble.during('REBALANCE_IN_PROGRESS', says, answer),
+    );
+    if (!inTime) this.coordinator.hangUp();
+    return inTime;
+  }
+
+  /** Learns from the answer whether we are still a member of this generation. */
+  private async asMember<T>(generation: Generation, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (kindOf(error) === 'work' || this.isHopeless(error)) generation.end(error);
+      throw error;
+    }
+  }
+
+  /** Before what has failed is tried again. @throws the error where that can't mend it */
+  private async pause(error: unknown, until = this.ending.signal): Promise<void> {
+    if (this.isHopeless(error)) throw error;
+    await sleep(this.trouble.isStanding ? HELD_UP_RETRY_MS : RETRY_MS, until);
+  }
+
+  /** What we were let in for before may be put right while we go on. Without a partition there is nothing to fetch. */
+  private isHopeless(error: unknown): boolean {
+    return lastLine(error, this.trouble.hasWorked || this.assigned?.length === 0) !== undefined;
+  }
+}
+
+/** Nothing comes of the partition though its log goes on: of that no error tells. */
+function standstill({ partition, stable, end }: FetchedPartition, offset: number): KafkaError | undefined {
+  if (offset >= end || offset < stable) return undefined;
+  const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
+  return Object.assign(
+    new Error(`${what} wait for a transaction that another producer has begun and not ended`),
+    { type: 'OPEN_TRANSACTION' },
+  );
 }

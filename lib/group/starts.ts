@@ -1,43 +1,51 @@
-import type { Admin } from 'kafkajs';
-import type { Membership } from '../client/client';
+import type { Bounds, Topic } from '../client/topic';
 import { print } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
 
-/** The offsets of a partition's first message, and of the one that comes next. */
-interface Bounds {
-  low: number;
-  high: number;
+/** What this process knows of a partition, over all generations of its group. */
+interface Known {
+  /** Its end when this process came: what `latest` means for as long as it lives. Undefined: it was not there. */
+  end?: number;
+  /** Where this process made the group start. */
+  made?: number;
+  /** Where we start was said: it has been ours. */
+  isSaid?: boolean;
 }
 
-/** Where this process found a partition, or put it. */
-interface Place {
-  partition: number;
-  offset: number;
-  /** To be committed first: so it holds for every later rebalance, and for whichever member comes next. */
-  isNew: boolean;
-  lines: string[];
+/** The commits of the group, in one generation. */
+export interface Committed {
+  /** The committed offsets of these partitions, of those that have one. */
+  fetch(partitions: readonly number[]): Promise<ReadonlyMap<number, number>>;
+  commit(offsets: ReadonlyMap<number, number>): Promise<void>;
 }
 
 /**
- * Where partitions start: at the group's committed offset, and where it has none, or one that is no longer in the log,
- * at what `earliest` and `latest` mean. Lives as long as the process, over all generations of its group.
+ * Where partitions start:
+ *
+ *     the group has committed | and that is       | start at                 | says
+ *     an offset               | in the log        | that offset              | Resuming, once
+ *                             | before its start  | what AUTO_OFFSET_RESET   | Gone, Starting
+ *                             | beyond its end    | says                     | Gone, Starting
+ *     none                    |                   |                          | Starting
+ *
+ * `latest` is the end of the partition when this process came, however late its first fetch: what is sent after that is
+ * never missed. Whether an offset is in the log is asked only once a fetch has found that one is not.
  */
 export class Starts {
-  /** The end of each partition when this process came: what `latest` means for as long as it lives. */
-  private ends: Map<number, number> | undefined;
-  /** Where this process made the group start, by partition. */
-  private readonly made = new Map<number, number>();
-  private readonly announced = new Set<number>();
+  private readonly known = new Map<number, Known>();
+  private hasCome = false;
   private isDoubted = false;
 
   constructor(
     private readonly config: ConsumerConfig,
-    private readonly admin: Admin,
+    private readonly topic: Topic,
   ) {}
 
   /** Remembers where the topic ends, the first time that it is called. */
   async remember(): Promise<void> {
-    this.ends ??= new Map([...(await this.bounds())].map(([partition, { high }]) => [partition, high]));
+    if (this.hasCome) return;
+    for (const [partition, { high }] of await this.topic.bounds()) this.at(partition).end = high;
+    this.hasCome = true;
   }
 
   /** A fetch found an offset outside of the log: the committed ones are held against it the next time. */
@@ -45,86 +53,67 @@ export class Starts {
     this.isDoubted = true;
   }
 
-  /** Has each partition of the membership be fetched from its start, and says where that is. May fail, and be tried again. */
-  async place(membership: Membership): Promise<void> {
-    const committed = await this.committed(membership.partitions);
-    const isKnown = membership.partitions.every((partition) => committed.has(partition));
-    const bounds = isKnown && !this.isDoubted ? undefined : await this.bounds();
-    const places = membership.partitions.flatMap(
-      (partition) => this.find(partition, committed.get(partition), bounds?.get(partition)) ?? [],
-    );
-    const made = places.filter(({ isNew }) => isNew);
-    for (const { partition, offset } of made) this.made.set(partition, offset);
-    if (made.length > 0)
-      await membership.commit(new Map(made.map(({ partition, offset }) => [partition, offset])));
+  /** @returns where each of the partitions starts, and says so. May fail, and be tried again */
+  async place(partitions: readonly number[], group: Committed): Promise<Map<number, number>> {
+    const committed = await group.fetch(partitions);
+    const open = partitions.filter((partition) => this.isDoubted || !committed.has(partition));
+    const bounds = open.length > 0 ? await this.topic.bounds(open) : new Map<number, Bounds>();
+    const starts = new Map(committed);
+    const made = new Map<number, number>();
+    const lines: string[] = [];
+    for (const partition of partitions) {
+      const offset = committed.get(partition);
+      const log = bounds.get(partition);
+      if (log && (offset === undefined || offset < log.low || offset > log.high)) {
+        const start = this.reset(partition, offset, log);
+        starts.set(partition, start);
+        made.set(partition, start);
+        this.at(partition).made = start;
+        if (offset !== undefined) lines.push(this.goneLine(partition, offset, log));
+        lines.push(this.startLine(partition, start));
+      } else if (offset !== undefined && !this.at(partition).isSaid)
+        // Committed by this process, which the group then was rebalanced under.
+        lines.push(
+          this.at(partition).made === offset
+            ? this.startLine(partition, offset)
+            : `Resuming at offset ${offset} (committed by group ${this.config.groupId}, partition ${partition})`,
+        );
+    }
+    // Before the first message: so it holds for every later rebalance, and for whichever member comes next.
+    if (made.size > 0) await group.commit(made);
     this.isDoubted = false;
-    // One that is new, and that the broker asked does not know yet: its first message is new to us. Not left to kafkajs.
-    for (const partition of membership.partitions) membership.seek(partition, 0);
-    for (const { partition, offset, lines } of places) {
-      membership.seek(partition, offset);
-      this.announced.add(partition);
-      for (const line of lines) print(line);
-    }
+    for (const partition of partitions) this.at(partition).isSaid = true;
+    for (const line of lines) print(line);
+    return starts;
   }
 
-  /** @returns undefined where there is no such partition (any more) */
-  private find(
-    partition: number,
-    committed: number | undefined,
-    bounds: Bounds | undefined,
-  ): Place | undefined {
-    if (committed === undefined) {
-      // We have been at this partition, and our commits are gone: so is the topic that they were for.
-      if (this.announced.has(partition)) this.ends?.delete(partition);
-      return bounds && this.reset(partition, bounds, []);
-    }
-    if (!this.isDoubted || !bounds || (committed >= bounds.low && committed <= bounds.high))
-      return { partition, offset: committed, isNew: false, lines: this.introduce(partition, committed) };
-    return this.reset(partition, bounds, [
-      committed < bounds.low
-        ? `Gone: offsets ${committed}-${bounds.low - 1} (partition ${partition}): deleted before they were read`
-        : `Gone: offset ${committed}, committed by group ${this.config.groupId} (partition ${partition}): the log ends at ${bounds.high}, it is another one or was cut off`,
-    ]);
-  }
-
-  private reset(partition: number, { low, high }: Bounds, lines: string[]): Place {
-    const { autoOffsetReset } = this.config;
+  /** The offset that AUTO_OFFSET_RESET means. */
+  private reset(partition: number, committed: number | undefined, { low, high }: Bounds): number {
+    const known = this.at(partition);
+    // It has been ours, and our commits are gone: so is the topic that they were for, and this is another one.
+    if (known.isSaid && committed === undefined) known.end = undefined;
     // A partition that was not there when this process came has only messages that are newer than it; so has one that
     // ends before its former end.
-    const end = this.ends?.get(partition) ?? 0;
-    const offset = autoOffsetReset === 'latest' && end <= high ? Math.max(low, end) : low;
-    const line = this.startLine(partition, offset);
-    return { partition, offset, isNew: true, lines: [...lines, line] };
+    const end = known.end ?? 0;
+    return this.config.autoOffsetReset === 'latest' && end <= high ? Math.max(low, end) : low;
   }
 
-  private introduce(partition: number, offset: number): string[] {
-    if (this.announced.has(partition)) return [];
-    // Committed by this process, which the group then was rebalanced under.
-    if (this.made.get(partition) === offset) return [this.startLine(partition, offset)];
-    return [
-      `Resuming at offset ${offset} (committed by group ${this.config.groupId}, partition ${partition})`,
-    ];
+  private at(partition: number): Known {
+    let known = this.known.get(partition);
+    if (!known) {
+      known = {};
+      this.known.set(partition, known);
+    }
+    return known;
   }
 
   private startLine(partition: number, offset: number): string {
     return `Starting at offset ${offset} (${this.config.autoOffsetReset}, partition ${partition})`;
   }
 
-  private async committed(partitions: readonly number[]): Promise<Map<number, number>> {
-    if (partitions.length === 0) return new Map();
-    const { groupId, topic } = this.config;
-    const [committed] = await this.admin.fetchOffsets({ groupId, topics: [topic] });
-    return new Map(
-      (committed?.partitions ?? [])
-        .map(({ partition, offset }): [number, number] => [partition, Number(offset)])
-        .filter(([, offset]) => offset >= 0),
-    );
-  }
-
-  private async bounds(): Promise<Map<number, Bounds>> {
-    const offsets = await this.admin.fetchTopicOffsets(this.config.topic);
-    return new Map(
-      offsets.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]),
-    );
+  private goneLine(partition: number, offset: number, { low, high }: Bounds): string {
+    return offset < low
+      ? `Gone: offsets ${offset}-${low - 1} (partition ${partition}): deleted before they were read`
+      : `Gone: offset ${offset}, committed by group ${this.config.groupId} (partition ${partition}): the log ends at ${high}, it is another one or was cut off`;
   }
 }

@@ -5,9 +5,13 @@ export class HandlerFailed extends Error {}
  * One call of the handler at a time, over all generations of the group. One that fails ends the service: what it had
  * in hand stays there. It is not committed, and nothing comes after it; whoever is started next gets it again.
  *
+ * @param where says what the handler was given, for the line that the service ends with
  * @returns the handler so guarded, and a promise that fails once it has
  */
-export function guard<A extends unknown[]>(handle: (...args: A) => Promise<void>) {
+export function guard<A extends unknown[]>(
+  handle: (...args: A) => Promise<void>,
+  where: (...args: A) => string,
+) {
   let fail: (error: Error) => void = () => {};
   const failure = new Promise<never>((_, reject) => {
     fail = reject;
@@ -19,7 +23,11 @@ export function guard<A extends unknown[]>(handle: (...args: A) => Promise<void>
       await handle(...args);
       current = undefined;
     } catch (error) {
-      fail(new HandlerFailed(`The handler failed: ${error}; what is not committed comes again`));
+      fail(
+        new HandlerFailed(
+          `The handler failed (${where(...args)}): ${error}; what it was given comes again at the next start`,
+        ),
+      );
       await new Promise<never>(() => {});
     }
   };

@@ -76,18 +76,23 @@ export function describeReceived({ text, partition, offset, timestamp }: Message
  * @param now in ms since 1970: the age of the oldest message is what the batch costs in time.
  */
 export function describeBatch(messages: readonly Message[], ending: string, now: number): string {
-  const first = messages[0] as Message;
-  const last = messages[messages.length - 1] as Message;
   const listed = messages.slice(0, LISTED).map(({ text }) => printable(text));
   const more = messages.length > LISTED ? `, … ${messages.length - LISTED} more` : '';
   const count = messages.length === 1 ? '1 message' : `${messages.length} messages`;
-  const offsets = messages.length === 1 ? `offset ${first.offset}` : `offsets ${first.offset}-${last.offset}`;
   const oldest = messages.reduce(
     (min, { timestamp }) => Math.min(min, timestamp ?? min),
     Number.POSITIVE_INFINITY,
   );
   const old = oldest === Number.POSITIVE_INFINITY ? 'age unknown' : `up to ${age(now - oldest)} old`;
-  return `Received: [${listed.join(',')}${more}] (${count}, partition ${first.partition}, ${offsets}, ${old}, ${ending})`;
+  return `Received: [${listed.join(',')}${more}] (${count}, ${describePlace(messages)}, ${old}, ${ending})`;
+}
+
+/** @param messages one or more, of one partition and in order */
+export function describePlace(messages: readonly Message[]): string {
+  const first = messages[0] as Message;
+  const last = messages[messages.length - 1] as Message;
+  const offsets = messages.length === 1 ? `offset ${first.offset}` : `offsets ${first.offset}-${last.offset}`;
+  return `partition ${first.partition}, ${offsets}`;
 }
 
 export function describeSkipped(partition: number, record: KafkaRecord, reason: string): string {

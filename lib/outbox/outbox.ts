@@ -1,32 +1,27 @@
 /** The way of a message from the tick to the broker's acknowledgement: once and in order, over an outage too. */
-import type { Kafka, Producer } from 'kafkajs';
-import { createKafka, METADATA_AGE_MS } from '../client/client';
-import { ensureTopic } from '../client/topic';
+import { Cluster } from '../client/cluster';
+import { check, type KafkaError, kindOf, lastLine, refusal } from '../client/errors';
+import { Topic } from '../client/topic';
 import { describeRefused } from '../message/message';
 import { print, sleep, unlessStopped } from '../process/service';
 import type { ProducerConfig } from '../settings/settings';
-import { hopeless, nameOf, refusal, rootCause } from '../trouble/errors';
 import { Trouble } from '../trouble/trouble';
 
-/** Attempts that kafkajs makes by itself; after these we look whether the topic is still there. */
-const RETRIES = 5;
 /** The most messages of one request. */
 const REQUEST_SIZE = 500;
-/** Before the next attempt, in ms. */
+/** How long the broker may wait for the other brokers to have the messages, in ms. */
+const REPLICATED_MS = 30_000;
+/** All that are to have a copy have one, before the broker acknowledges. */
+const ACKS_ALL = -1;
+/** Before the next attempt, in ms; and once something was said to hold us up. */
 const RETRY_MS = 200;
+const HELD_UP_RETRY_MS = 1000;
 /** How long a stop waits for the last acknowledgements, in ms. */
 const LAST_TRY_MS = 1500;
-
-/** After one of these the broker takes nothing more under the producer id at hand. */
-const PRODUCER_ID_LOST = [
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'UNKNOWN_PRODUCER_ID',
-  'INVALID_PRODUCER_EPOCH',
-  'DUPLICATE_SEQUENCE_NUMBER',
-];
-
-/** kafkajs knows no such partition, and says nothing of it. */
-const NOT_THERE = 'PARTITION_NOT_THERE';
+/** Sequence numbers begin again after this one. */
+const LAST_SEQUENCE = 2 ** 31 - 1;
+/** Kafka's code of the error: https://kafka.apache.org/protocol#protocol_error_codes */
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 interface Waiting {
   value: string;
@@ -40,9 +35,11 @@ export type OnSent = (value: string, partition: number, offset: number) => void;
 /** Messages in the order of their ticks, on their way to the topic. */
 export class Outbox {
   private readonly trouble: Trouble;
-  private readonly kafka: Kafka;
-  private producer: Producer;
-  private partitions = 1;
+  private readonly cluster: Cluster;
+  private readonly topic: Topic;
+  /** By this id, and a sequence number for each partition, the broker knows what comes again. */
+  private producer: ProducerAnswer | undefined;
+  private readonly sequences = new Map<number, number>();
   private turn = 0;
   private waiting: Waiting[] = [];
   private isFull = false;
@@ -54,8 +51,8 @@ export class Outbox {
     private readonly onSent: OnSent,
   ) {
     this.trouble = new Trouble(config.brokers, stopping);
-    this.kafka = createKafka(config, this.trouble, RETRIES);
-    this.producer = this.createProducer();
+    this.cluster = new Cluster(config, this.trouble.hear);
+    this.topic = new Topic(this.cluster, config);
   }
 
   /** Waits for the broker, and for the topic. Returns early when the service is stopped. */
@@ -65,9 +62,7 @@ export class Outbox {
         await unlessStopped(this.stopping, this.connect());
         return;
       } catch (error) {
-        const line = hopeless(error);
-        if (line) throw new Error(line);
-        await sleep(RETRY_MS, this.stopping);
+        await this.pause(error);
       }
     }
   }
@@ -82,17 +77,20 @@ export class Outbox {
       this.isFull = true;
       return;
     }
-    this.waiting.push({ value, partition: this.turn % this.partitions, timestamp: time.getTime() });
+    this.waiting.push({
+      value,
+      partition: this.turn % Math.max(this.topic.size, 1),
+      timestamp: time.getTime(),
+    });
     this.turn++;
     this.sending ??= this.sendAll().finally(() => {
       this.sending = undefined;
     });
   }
 
-  /** Waits for the last acknowledgements, unless the broker is away, and disconnects. */
+  /** Waits for the last acknowledgements, unless the broker is away. */
   async close(): Promise<void> {
-    const isStanding = this.trouble.isStanding;
-    if (!isStanding) await Promise.race([this.sending, sleep(LAST_TRY_MS)]);
+    if (!this.trouble.isStanding) await Promise.race([this.sending, sleep(LAST_TRY_MS)]);
     if (this.waiting.length > 0) {
       const { length } = this.waiting;
       // What is under way may be written all the same: nobody is left to hear of it.
@@ -100,36 +98,22 @@ export class Outbox {
         this.trouble.reason ?? `not acknowledged within ${LAST_TRY_MS / 1000} s, and may be there`;
       print(`Stopped with ${length} message${length === 1 ? '' : 's'} not sent: ${reason}`);
     }
-    await Promise.race([this.producer.disconnect(), sleep(isStanding ? 0 : LAST_TRY_MS)]);
-  }
-
-  private createProducer(): Producer {
-    return this.kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      metadataMaxAge: METADATA_AGE_MS,
-      // Settled when the message was made. A partitioner that is asked again at each attempt chooses anew, and
-      // the broker takes the sequence number that comes again for a repeated message: acknowledged, and lost.
-      createPartitioner:
-        () =>
-        ({ message, partitionMetadata }) => {
-          this.partitions = partitionMetadata.length;
-          return message.partition as number;
-        },
-    });
+    this.cluster.close();
   }
 
   private async connect(): Promise<void> {
-    this.partitions = await ensureTopic(this.config, this.trouble);
-    await this.producer.connect();
+    const isNew = await this.topic.ensure();
+    if (isNew && this.producer) print(`Topic ${this.config.topic} made anew: somebody has deleted it`);
+    this.producer ??= await this.cluster.askAny<ProducerAnswer>(
+      'InitProducerId',
+      { transactionalId: null },
+      ({ errorCode }) => check(errorCode),
+    );
   }
 
   private async sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
       const { partition } = this.waiting[0] as Waiting;
-      // Of one partition. Of several, kafkajs takes what one broker has acknowledged for sent, though its leader was
-      // another meanwhile: not sent, or sent twice (https://github.com/tulios/kafkajs/issues/1303).
       const messages = this.waiting.filter((one) => one.partition === partition).slice(0, REQUEST_SIZE);
       await this.deliver(messages);
     }
@@ -145,8 +129,6 @@ export class Outbox {
           this.onSent(value, partition, first + index);
         return;
       } catch (error) {
-        const line = hopeless(error, this.trouble.hasWorked);
-        if (line) throw new Error(line);
         const refused = refusal(error);
         if (refused) {
           await this.deliverOthers(messages, refused);
@@ -177,37 +159,54 @@ export class Outbox {
 
   /** Gives the offset of the first of the messages. */
   private async send(messages: Waiting[]): Promise<number> {
-    const acknowledged = await this.producer.send({
-      topic: this.config.topic,
-      acks: -1,
-      messages: messages.map(({ value, partition, timestamp }) => ({
-        value,
-        partition,
-        timestamp: String(timestamp),
-      })),
+    const { partition } = messages[0] as Waiting;
+    await this.topic.refreshIfOld();
+    if (!this.topic.has(partition)) check(UNKNOWN_TOPIC_OR_PARTITION);
+    const firstSequence = this.sequences.get(partition) ?? 0;
+    const answer = await this.cluster.ask<ProduceAnswer>(this.topic.leader(partition), 'Produce', {
+      acks: ACKS_ALL,
+      timeout: REPLICATED_MS,
+      ...this.producer,
+      topicData: [{ topic: this.config.topic, partitions: [{ partition, firstSequence, messages }] }],
     });
-    const { baseOffset } = acknowledged.find(({ partition }) => partition === messages[0]?.partition) ?? {};
-    if (baseOffset === undefined)
-      throw Object.assign(new Error('kafkajs has not sent it'), { type: NOT_THERE });
-    return Number(baseOffset);
+    this.sequences.set(partition, (firstSequence + messages.length) % (LAST_SEQUENCE + 1));
+    return Number(answer.topics[0]?.partitions[0]?.baseOffset);
   }
 
   private async recover(error: unknown, messages: Waiting[]): Promise<void> {
-    const name = nameOf(rootCause(error));
-    if (PRODUCER_ID_LOST.includes(name)) {
-      print(`New producer id (${name}): up to ${messages.length} messages may repeat`);
-      await this.producer.disconnect().catch(() => undefined);
-      this.producer = this.createProducer();
+    const { type } = error as KafkaError;
+    if (kindOf(error) === 'producer') {
+      print(`New producer id (${type}): up to ${messages.length} messages may repeat`);
+      this.producer = undefined;
+      this.sequences.clear();
     }
-    await sleep(RETRY_MS);
+    await this.pause(error);
     try {
       await this.connect();
-    } catch {
+    } catch (failure) {
+      await this.pause(failure);
       return;
     }
     // The topic was deleted and made anew, with fewer partitions: what was meant for the others goes to these. Not on
     // the word of a broker that has yet to hear of partitions that were added: what it was sent may be there.
-    if (name === 'UNKNOWN_TOPIC_OR_PARTITION' || name === NOT_THERE)
-      for (const message of this.waiting) message.partition %= Math.max(this.partitions, 1);
+    if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
+      for (const message of this.waiting) message.partition %= Math.max(this.topic.size, 1);
   }
+
+  /** Before what has failed is tried again. @throws Error of one line where trying again can't mend it */
+  private async pause(error: unknown): Promise<void> {
+    const line = lastLine(error, this.trouble.hasWorked);
+    if (line) throw new Error(line);
+    await sleep(this.trouble.isStanding ? HELD_UP_RETRY_MS : RETRY_MS);
+  }
+}
+
+interface ProducerAnswer {
+  errorCode: number;
+  producerId: string;
+  producerEpoch: number;
+}
+
+interface ProduceAnswer {
+  topics: { partitions: { baseOffset: string }[] }[];
 }

@@ -1,28 +1,20 @@
-import type { Outcome } from '../mend/requests';
+import type { Outcome } from '../client/connection';
+import { isClosed, isTimeout, type KafkaError, kindOf, nameOf, remedyOf, says } from '../client/errors';
 import { age } from '../message/age';
 import { print } from '../process/service';
-import { isAccess, isClosed, type KafkaError, nameOf, remedyOf, rootCause, says } from './errors';
 
 /** What keeps a service waiting for so long, in ms, is said: before that, much mends itself. */
 const PATIENCE_MS = 5000;
 /** What stays is said again after this time, in ms. */
 const SAID_AGAIN_MS = 60_000;
+/** A broker that can't be reached for so long, in ms, is lost: a connection that was cut is there again sooner. */
+const LOST_MS = 1000;
+/** A broker that can be reached and has not answered for so long, in ms, is lost, too. */
+const NO_ANSWER_MS = 10_000;
 /** One of several brokers that can be reached may leave us without an answer for so long, in ms, before it is away. */
 const SILENCE_MS = 60_000;
-/** An error that comes again within this time, in ms, is the same trouble: kafkajs's requests have 10 s, then 2 s. */
+/** An error that comes again within this time, in ms, is the same trouble: a request has 10 s for its answer. */
 const SAME_TROUBLE_MS = 20_000;
-
-/** Answers that are part of the work: the group is rebalanced, a message is refused, somebody else was quicker. */
-const NO_TROUBLE = [
-  'TOPIC_ALREADY_EXISTS',
-  'REBALANCE_IN_PROGRESS',
-  'MEMBER_ID_REQUIRED',
-  'UNKNOWN_MEMBER_ID',
-  'ILLEGAL_GENERATION',
-  'MESSAGE_TOO_LARGE',
-  'INVALID_RECORD',
-  'INVALID_TIMESTAMP',
-];
 
 /** A request that fails, again and again. */
 interface Failing {
@@ -45,6 +37,8 @@ export class Trouble {
   /** When each broker answered last, and which of them could not be reached since. */
   private readonly answered = new Map<string, number>();
   private readonly unreachable = new Set<string>();
+  /** Those that have done what they were asked. Which versions it speaks a broker tells before it asks for a login. */
+  private readonly admitting = new Set<string>();
   private readonly failing = new Map<string, Failing>();
   private heldSince: number | undefined;
   /** When each cause was said last. */
@@ -53,10 +47,12 @@ export class Trouble {
   /**
    * @param bootstrap the addresses that the service was told to ask
    * @param stopping once aborted, nothing is said any more: our own goodbye is no trouble.
+   * @param now a clock that only goes forward, in ms
    */
   constructor(
     private readonly bootstrap: readonly string[],
     private readonly stopping: AbortSignal,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   /** The broker is away. */
@@ -68,7 +64,7 @@ export class Trouble {
   get reason(): string | undefined {
     if (this.isLost) return 'the broker is away';
     const [latest] = [...this.failing.values()].sort((a, b) => b.last - a.last);
-    return latest && `${nameOf(latest.error)}: ${latest.error.message}`;
+    return latest && `${nameOf(latest.error)}: ${says(latest.error)}`;
   }
 
   /** Takes the service's work to stand still: the broker is away, or something was said to hold it up. */
@@ -77,17 +73,20 @@ export class Trouble {
   }
 
   /** Hears how a request ended. */
-  hear({ broker, request, error, throttledMs }: Outcome): void {
-    const cause = error && rootCause(error);
-    // kafkajs has closed the connection itself, with a request on its way to it: that says nothing of the broker.
-    if (cause?.code === 'ERR_STREAM_WRITE_AFTER_END') return;
-    // An error by Kafka's own name is an answer too, and so is to be kept out. A connection alone is none: a proxy may
-    // stand before the broker.
-    if (cause ? cause.type !== undefined || isAccess(cause) : request !== 'Connect') this.answer(broker);
-    else if (cause && cause.name !== 'KafkaJSRequestTimeoutError') this.unreachable.add(broker);
-    if (cause && !NO_TROUBLE.includes(cause.type ?? '')) this.fail(broker, request, cause);
+  readonly hear = ({ broker, request, error, throttledMs }: Outcome): void => {
+    // An error by Kafka's own name is an answer too, and so is to be kept out.
+    if (!error || error.type !== undefined || kindOf(error) === 'access') this.answer(broker);
+    else if (!isTimeout(error)) this.unreachable.add(broker);
+    if (!error && !['Connect', 'ApiVersions'].includes(request)) this.admitting.add(broker);
+    if (error && !isPartOfWork(request, error)) this.fail(broker, request, error);
     else if (throttledMs) this.fail(broker, request, throttled(throttledMs));
     else this.succeed(broker, request);
+  };
+
+  /** Some of the work stands still though no request fails, or, without an error, goes on again. */
+  standing(work: string, error?: KafkaError): void {
+    if (error) this.fail('', work, error);
+    else if (this.failing.delete(`${work} `)) this.checkGoingOn();
   }
 
   /** Says it where the promise takes longer than 5 s, and nothing else is known to be the reason. */
@@ -96,12 +95,12 @@ export class Trouble {
       request: name,
       broker: '',
       error: Object.assign(new Error(says), { type: name }),
-      since: Date.now(),
+      since: this.now(),
       last: Number.POSITIVE_INFINITY,
       isSaid: false,
     };
     const timer = setInterval(() => {
-      const now = Date.now();
+      const now = this.now();
       const isKnown = [...this.failing.values()].some(
         (one) => one !== failing && now - one.last < PATIENCE_MS,
       );
@@ -119,15 +118,15 @@ export class Trouble {
   }
 
   private answer(broker: string): void {
-    this.answered.set(broker, Date.now());
+    this.answered.set(broker, this.now());
     this.unreachable.delete(broker);
     if (this.lostAt === undefined) return;
-    this.print(`Broker back after ${age(Date.now() - this.lostAt)}`);
+    this.print(`Broker back after ${age(this.now() - this.lostAt)}`);
     this.lostAt = undefined;
   }
 
   private succeed(broker: string, request: string): void {
-    const now = Date.now();
+    const now = this.now();
     const isWork = request === 'Fetch' || request === 'Produce';
     this.hasWorked ||= isWork;
     for (const [key, one] of this.failing) {
@@ -141,7 +140,7 @@ export class Trouble {
   }
 
   private fail(broker: string, request: string, error: KafkaError): void {
-    const now = Date.now();
+    const now = this.now();
     const key = `${request} ${broker}`;
     let failing = this.failing.get(key);
     if (!failing || now - failing.last > SAME_TROUBLE_MS) {
@@ -151,15 +150,17 @@ export class Trouble {
     failing.error = error;
     failing.last = now;
     if (this.isLost) return;
-    if (this.isAway(failing)) this.lose(error);
-    else if (now - failing.since >= PATIENCE_MS) this.say(failing);
+    if (this.isAway(failing)) {
+      if (isSlow(error) || now - failing.since >= LOST_MS) this.lose(failing);
+    } else if (now - failing.since >= PATIENCE_MS) this.say(failing);
   }
 
   /** Whether the error means that there is no broker to talk to; another that answers makes it something else. */
   private isAway({ broker, error, since }: Failing): boolean {
-    if (isAccess(error) || isClosed(error)) return false;
-    const now = Date.now();
-    const answers = (address: string, withinMs: number) => now - (this.answered.get(address) ?? 0) < withinMs;
+    if (kindOf(error) === 'access' || isClosed(error)) return false;
+    const now = this.now();
+    const answers = (address: string, withinMs: number) =>
+      now - (this.answered.get(address) ?? Number.NEGATIVE_INFINITY) < withinMs;
     // Of several, the others may not have been asked for a while: they are, next.
     const isNew = now - since < PATIENCE_MS;
     const others = [...this.answered.keys()].filter((address) => address !== broker);
@@ -167,13 +168,13 @@ export class Trouble {
     if (error.name === 'KafkaJSConnectionError') return true;
     // One that answers others of our requests is slow, not away. The last of several answers no Produce at all: it
     // waits for those that are to have a copy, and without a majority nobody tells it that they are gone.
-    const patience = others.length > 0 ? SILENCE_MS : PATIENCE_MS;
-    return error.name === 'KafkaJSRequestTimeoutError' && !answers(broker, patience);
+    const patience = others.length > 0 ? SILENCE_MS : NO_ANSWER_MS;
+    return isTimeout(error) && !answers(broker, patience);
   }
 
-  private lose(error: KafkaError): void {
-    this.lostAt = Date.now();
-    const reason = says(error).replace(/^Request .*/, 'no answer within 10 s');
+  private lose({ error, since }: Failing): void {
+    this.lostAt = since;
+    const reason = isTimeout(error) ? `no answer within ${NO_ANSWER_MS / 1000} s` : says(error);
     this.print(`Broker lost: ${reason}; trying again until it is back`);
   }
 
@@ -181,17 +182,19 @@ export class Trouble {
     const name = nameOf(failing.error);
     failing.isSaid = true;
     this.heldSince ??= failing.since;
-    if (Date.now() - (this.said.get(name) ?? Number.NEGATIVE_INFINITY) < SAID_AGAIN_MS) return;
-    this.said.set(name, Date.now());
+    if (this.now() - (this.said.get(name) ?? Number.NEGATIVE_INFINITY) < SAID_AGAIN_MS) return;
+    this.said.set(name, this.now());
     this.print(`Held up: ${name}: ${this.describe(failing)}`);
   }
 
-  private describe({ broker, request, error }: Failing): string {
+  private describe({ broker, error }: Failing): string {
     const { name } = error;
     const what = says(error);
-    if (isAccess(error)) return `${what}; ${remedyOf(nameOf(error))}; trying again`;
-    if (isClosed(error))
-      return `${broker} closes the connection; is it a broker's port, and KAFKA_SECURITY_PROTOCOL the one of that port? trying again`;
+    if (kindOf(error) === 'access') return `${what}; ${remedyOf(nameOf(error))}; trying again`;
+    if (isClosed(error)) {
+      const question = "is it a broker's port, and KAFKA_SECURITY_PROTOCOL the one of that port? ";
+      return `${broker} closes the connection; ${this.admitting.has(broker) ? '' : question}trying again`;
+    }
     if (name === 'KafkaJSConnectionError') {
       if (this.answered.has(broker)) return `${what}; other brokers answer; trying again`;
       // The best-known trap of Kafka in Docker: a client asks one address, and is sent on to another.
@@ -199,15 +202,13 @@ export class Trouble {
         return `${this.bootstrap.join(', ')} was asked, and names ${broker} as the broker to talk to, which can't be reached from here (${what}); let advertised.listeners of the broker name an address that can`;
       return `${what}; ${broker} can't be reached, others can; trying again`;
     }
-    if (name === 'KafkaJSRequestTimeoutError')
-      return `no answer to ${request} within 10 s; ${remedyOf(nameOf(error))}`;
     return `${what}; ${remedyOf(nameOf(error))}`;
   }
 
   private checkGoingOn(): void {
     if (this.heldSince === undefined || this.isLost) return;
     if ([...this.failing.values()].some(({ isSaid }) => isSaid)) return;
-    this.print(`Going on after ${age(Date.now() - this.heldSince)}`);
+    this.print(`Going on after ${age(this.now() - this.heldSince)}`);
     this.heldSince = undefined;
     this.said.clear();
   }
@@ -217,9 +218,16 @@ export class Trouble {
   }
 }
 
+/** Whether it is an answer that is part of the work: the group is rebalanced, a message is refused. */
+function isPartOfWork(request: string, error: KafkaError): boolean {
+  // A topic that is missing is made, and what keeps us from that is told of by the answer to that.
+  const isMissing = request === 'Metadata' && error.type === 'UNKNOWN_TOPIC_OR_PARTITION';
+  return isMissing || ['work', 'refused'].includes(kindOf(error));
+}
+
 /** Whether it was waited for: the others come back at once. */
-function isSlow({ name, code }: KafkaError): boolean {
-  return name === 'KafkaJSRequestTimeoutError' || (name === 'KafkaJSConnectionError' && code === undefined);
+function isSlow(error: KafkaError): boolean {
+  return isTimeout(error) || /Connection timeout/.test(error.message);
 }
 
 function throttled(ms: number): KafkaError {

@@ -6,6 +6,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { offsets, range, sent } from '../../harness/log';
 import { type Recorded, type ServiceName, startService } from '../../harness/service';
+import { Cluster } from '../../lib/client/cluster';
+import { Topic } from '../../lib/client/topic';
+import { producerConfig } from '../../lib/settings/settings';
 import { freePort } from '../../local/broker';
 import { messages, type TestKafka, useKafka } from '../support/kafka';
 import { kafkaTool } from '../support/tools';
@@ -79,11 +82,12 @@ describe('on a broker that makes no topic anew, and admits no session time-out o
 });
 
 describe('on a broker whose advertised name cannot be reached', () => {
+  let own: number;
   const kafka = useKafka({
     admin: false,
     properties: async (port) => {
       // It must reach itself all the same.
-      const own = await freePort();
+      own = await freePort();
       return {
         listeners: `PLAINTEXT://127.0.0.1:${port},OWN://127.0.0.1:${own}`,
         'advertised.listeners': `PLAINTEXT://nowhere.invalid:9092,OWN://localhost:${own}`,
@@ -94,6 +98,10 @@ describe('on a broker whose advertised name cannot be reached', () => {
   });
 
   test('each service says in one line who was asked, what it answered, and what to change', async () => {
+    const config = producerConfig('test', { KAFKA_BROKERS: `localhost:${own}` });
+    const cluster = new Cluster(config);
+    await new Topic(cluster, config).ensure();
+    cluster.close();
     const settings = {
       KAFKA_BROKERS: `localhost:${kafka.broker.port}`,
       SEND_INTERVAL_MS: '100',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { type Admin, ConfigResourceTypes, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
 import { killServices, until } from '../../harness/service';
-import type { KafkaError } from '../../lib/trouble/errors';
+import type { KafkaError } from '../../lib/client/errors';
 import { type Broker, type BrokerOptions, startBroker } from '../../local/broker';
 import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
 import { fetchKafka, type Properties } from '../../local/java';

@@ -11,7 +11,7 @@ beforeEach(() => {
   lines = [];
   mock.timers.enable({ apis: ['Date', 'setInterval'], now: 1_000_000 });
   mock.method(process.stdout, 'write', (line: string) => lines.push(line.trimEnd()) > 0);
-  trouble = new Trouble([BROKER], new AbortController().signal);
+  trouble = new Trouble([BROKER], new AbortController().signal, () => Date.now());
 });
 afterEach(() => {
   mock.timers.reset();
@@ -25,7 +25,9 @@ const refused = Object.assign(new Error('Connection error: connect ECONNREFUSED'
   name: 'KafkaJSConnectionError',
   code: 'ECONNREFUSED',
 });
-const noAnswer = Object.assign(new Error('Request Fetch timed out'), { name: 'KafkaJSRequestTimeoutError' });
+const noAnswer = Object.assign(new Error('no answer to Produce within 10 s'), {
+  name: 'KafkaJSRequestTimeoutError',
+});
 
 const fail = (error: Error, request = 'Produce', broker = BROKER) => trouble.hear({ broker, request, error });
 const succeed = (request: string, broker = BROKER) => trouble.hear({ broker, request });
@@ -79,10 +81,14 @@ test('what another broker has done meanwhile holds nothing up any more, once the
   assert.match(lines[1] as string, /^Going on after /);
 });
 
-test('a broker that refuses its connections is lost at once, said once, and back with its first answer', () => {
-  failFor(30, refused, 'Connect');
-  // A proxy may take connections for it.
-  succeed('Connect');
+test('a broker that refuses its connections for a second is lost, said once, and back with its first answer', () => {
+  fail(refused, 'Connect');
+  mock.timers.tick(900);
+  fail(refused, 'Connect');
+  assert.deepEqual(lines, []);
+  assert.equal(trouble.reason, 'ECONNREFUSED: connect ECONNREFUSED');
+  mock.timers.tick(100);
+  failFor(29, refused, 'Connect');
   assert.equal(trouble.reason, 'the broker is away');
   succeed('ApiVersions');
   assert.deepEqual(lines, [
@@ -91,7 +97,23 @@ test('a broker that refuses its connections is lost at once, said once, and back
   ]);
 });
 
+test('connections that are cut, and there again within a second, are not said', () => {
+  const cut = Object.assign(new Error('Connection error: read ECONNRESET'), {
+    name: 'KafkaJSConnectionError',
+    code: 'ECONNRESET',
+  });
+  for (let cuts = 0; cuts < 60; cuts++) {
+    fail(cut, 'Fetch');
+    fail(cut, 'Heartbeat');
+    mock.timers.tick(500);
+    succeed('Heartbeat');
+    succeed('Fetch');
+  }
+  assert.deepEqual(lines, []);
+});
+
 test('a broker that is back and keeps this client out is not away any more', () => {
+  failFor(1, refused, 'Connect');
   fail(refused, 'Connect');
   const alert = Object.assign(new Error('Connection error: bad certificate'), {
     name: 'KafkaJSConnectionError',
@@ -100,7 +122,7 @@ test('a broker that is back and keeps this client out is not away any more', () 
   failFor(7, alert, 'Connect');
   assert.deepEqual(
     lines.map((line) => line.replace(/^((Broker|Held up)[^:]*).*$/, '$1')),
-    ['Broker lost', 'Broker back after 0 ms', 'Held up'],
+    ['Broker lost', 'Broker back after 1.0 s', 'Held up'],
   );
 });
 
@@ -115,7 +137,7 @@ test('one that is slow is not away, as long as it answers something; silent for 
     lines[0] as string,
     /^Held up: NO_ANSWER: no answer to Produce within 10 s; the broker is slow/,
   );
-  mock.timers.tick(6000);
+  mock.timers.tick(10_000);
   fail(noAnswer, 'Produce');
   assert.match(lines[1] as string, /^Broker lost: no answer within 10 s;/);
 });
@@ -145,10 +167,12 @@ test('of several brokers that were not asked for a while, the first that is away
   assert.deepEqual(lines, []);
   mock.timers.tick(60_000);
   for (const broker of [BROKER, ...others]) fail(refused, 'Connect', broker);
+  mock.timers.tick(1000);
+  for (const broker of [BROKER, ...others]) fail(refused, 'Connect', broker);
   succeed('Metadata', 'kafka-3:29092');
   assert.deepEqual(lines, [
     'Broker lost: connect ECONNREFUSED; trying again until it is back',
-    'Broker back after 0 ms',
+    'Broker back after 1.0 s',
   ]);
 });
 
@@ -205,13 +229,25 @@ test('a rebalance, a message refused, a topic that is there already are no troub
   assert.deepEqual(lines, []);
 });
 
-test('a connection that the client has closed itself is no trouble of the broker', () => {
-  const ended = Object.assign(new Error('Connection error: write after end'), {
-    name: 'KafkaJSConnectionError',
-    code: 'ERR_STREAM_WRITE_AFTER_END',
-  });
-  failFor(10, ended, 'Fetch');
-  assert.deepEqual(lines, []);
+test('a broker that has answered and closes its connections is not asked whether it is one', () => {
+  const closed = Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' });
+  failFor(7, closed, 'Fetch');
+  assert.match(lines[0] as string, /^Held up: CONNECTION_CLOSED: .* is it a broker's port, /);
+  succeed('Fetch');
+  mock.timers.tick(60_000);
+  failFor(7, closed, 'Fetch');
+  assert.equal(lines.at(-1), `Held up: CONNECTION_CLOSED: ${BROKER} closes the connection; trying again`);
+});
+
+test('work that stands still though no request fails is said after five seconds, and goes on', () => {
+  for (let second = 0; second < 7; second++) {
+    succeed('Fetch');
+    trouble.standing('partition 0', kafkaError('OPEN_TRANSACTION', 'offsets 5-9 wait'));
+    mock.timers.tick(1000);
+  }
+  assert.match(lines[0] as string, /^Held up: OPEN_TRANSACTION: offsets 5-9 wait; /);
+  trouble.standing('partition 0');
+  assert.deepEqual(lines.slice(1), ['Going on after 7.0 s']);
 });
 
 test('a quota is said with how long Kafka has the client wait', () => {
