@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
+import { progress, say } from '../harness/progress';
 import { makeValue } from '../lib/message/message';
 import { fetchKafka, startBroker } from '../local/broker';
 import type { Figure, Lab } from './types';
@@ -42,13 +43,13 @@ export async function inLab(
   });
   const admin = new Kafka({ brokers: [broker.brokers], logLevel: logLevel.NOTHING }).admin();
   const begin = performance.now();
-  const progress = (what: string) => {
+  const report = (what: string) => {
     const minutes = ((performance.now() - begin) / 60_000).toFixed(1);
-    console.log(`${minutes.padStart(5)} min  ${what}`);
+    say(`${minutes.padStart(5)} min  ${what}`);
   };
   try {
     await admin.connect();
-    await work({ broker, admin, dataDir, rounds, short, missing: [], progress });
+    await work({ broker, admin, dataDir, rounds, short, missing: [], progress: report });
   } finally {
     await admin.disconnect();
     await broker.stop();
@@ -63,13 +64,19 @@ export async function inTurn<Row extends object, Result>(
   measurements: readonly { row: Row; measure: () => Promise<Result> }[],
 ): Promise<{ row: Row; results: Result[] }[]> {
   const measured = measurements.map(({ row }) => ({ row, results: [] as Result[] }));
+  const total = lab.rounds * measurements.length;
+  let done = 0;
+  let name = '';
+  const shown = progress(() => `${what}, ${done} of ${total} done; now ${name}`);
   for (let round = 1; round <= lab.rounds; round++)
     for (const [index, { row, measure }] of measurements.entries()) {
+      name = Object.values(row).join(', ');
       const result = await measure();
+      done++;
       measured[index]?.results.push(result);
-      const name = Object.values(row).join(', ');
       lab.progress(`${what}, round ${round} of ${lab.rounds}: ${name}: ${JSON.stringify(result)}`);
     }
+  shown.end();
   return measured;
 }
 

@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { clock, progress, say } from '../harness/progress';
@@ -19,9 +19,12 @@ const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as cons
 /** The result of one test among the lines that a file prints. */
 const TEST = /^ *[✔✖﹣] /;
 
+/** Most of the time a file waits; but it may have three brokers, of half a GB each. */
+const AT_ONCE = Math.max(1, Math.min(2 * cpus().length, Math.floor(totalmem() / 1.5e9)));
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'at-once': { type: 'string', default: String(2 * cpus().length) } },
+  options: { 'at-once': { type: 'string', default: String(AT_ONCE) } },
 });
 const [folder = '', ...names] = positionals;
 const begin = performance.now();
@@ -32,10 +35,11 @@ const counts = new Map<string, number>(COUNTS.map((name) => [name, 0]));
 const failed: string[] = [];
 let tests = 0;
 
-const ticking = setInterval(show, 1000);
+const shown = progress(whereItIs);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
     due.length = 0;
+    process.exitCode = 1;
     for (const child of running.values()) child.kill(signal);
   });
 Promise.all(Array.from({ length: Number(values['at-once']) }, work)).then(end);
@@ -70,7 +74,6 @@ function run(file: string): Promise<void> {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       tests += text.split('\n').filter((line) => TEST.test(line)).length;
-      show();
     });
   return new Promise((resolve) =>
     child.once('close', (code) => {
@@ -90,18 +93,15 @@ function run(file: string): Promise<void> {
   );
 }
 
-function show(): void {
+function whereItIs(): string {
   const done = total - due.length - running.size;
   const now = [...running.keys()].map(nameOf).join(', ');
-  const left = due.length > 0 ? `; then ${due.map(nameOf).join(', ')}` : '';
-  progress(
-    `${clock(performance.now() - begin)}  ${done} of ${total} files, ${tests} tests done; now ${now}${left}`,
-  );
+  const left = due.length > 0 ? `; left ${due.map(nameOf).join(', ')}` : '';
+  return `${done} of ${total} files, ${tests} tests done; now ${now}${left}`;
 }
 
 function end(): void {
-  clearInterval(ticking);
-  progress('');
+  shown.end();
   for (const [name, count] of counts) console.log(`# ${name} ${count}`);
   console.log(`# duration_ms ${Math.round(performance.now() - begin)}`);
   for (const file of failed) console.log(`FAILED: ${file}`);

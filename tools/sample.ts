@@ -24,6 +24,7 @@ import {
   TEXTS,
 } from '../harness/experiments';
 import { received } from '../harness/log';
+import { progress, say } from '../harness/progress';
 import { until } from '../harness/service';
 import { timeline } from './timeline';
 
@@ -41,19 +42,29 @@ async function main(names: readonly string[]): Promise<void> {
   const unknown = names.find((name) => !known.includes(name));
   if (unknown) throw new Error(`${unknown} is not recorded: choose of ${known.join(', ')}`);
   const chosen = (name: string) => names.length === 0 || names.includes(name);
+  const due = known.filter(chosen);
   const folder = copyProject();
   removeDemo(folder);
+  const shown = progress(() => `now ${due[0] ?? 'the end'}; left ${due.slice(1).join(', ') || 'none'}`);
+  const recorded = (what: string) => {
+    due.shift();
+    say(`Recorded: ${what}`);
+  };
   try {
-    if (chosen(FIRST_RUN)) await recordFirstRun(folder);
+    if (chosen(FIRST_RUN)) {
+      await recordFirstRun(folder);
+      recorded('sample_consumer.log');
+    }
     if (!experiments.some(({ slug }) => chosen(slug))) return;
     await buildAndRun(folder, ['-d']).exit;
     for (const { file, ...experiment } of experiments) {
       if (!chosen(experiment.slug)) continue;
-      const shown = await record(folder, experiment);
-      writeFileSync(file, rewrite(readFileSync(file, 'utf8'), shown));
-      console.log(`Recorded: ${shown.title}`);
+      const run = await record(folder, experiment);
+      writeFileSync(file, rewrite(readFileSync(file, 'utf8'), run));
+      recorded(run.title);
     }
   } finally {
+    shown.end();
     removeDemo(folder);
     rmSync(folder, { recursive: true });
   }
@@ -85,7 +96,6 @@ async function recordFirstRun(folder: string): Promise<void> {
   writeFileSync(join(ROOT, 'docs', 'timeline.svg'), timeline(log));
   if (quoted === undefined) throw new Error('The run did not show what the README quotes: record it again');
   writeFileSync(readme, quoted);
-  console.log('Recorded: sample_consumer.log');
 }
 
 async function record(folder: string, { title, slug, steps }: Experiment): Promise<Experiment> {

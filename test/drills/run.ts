@@ -10,6 +10,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { progress, say } from '../../harness/progress';
 import { type Brokers, SIZES } from './brokers';
 import { onThreeBrokers } from './cluster';
 import type { Drill } from './drill';
@@ -72,14 +73,17 @@ async function main(): Promise<void> {
     const index = due.findIndex(({ drill }) => drill.brokers === lab.size);
     return due.splice(Math.max(0, index), 1)[0];
   };
+  const total = due.length;
+  const now = new Map<Lab, string>();
   const work = async (lab: Lab) => {
     await lab.reset();
     for (let next = take(lab); next !== undefined; next = take(lab)) {
       const { drill, run } = next;
+      now.set(lab, drill.name);
       const start = performance.now();
       const report = (what: string) => {
         const took = ((performance.now() - start) / 1000).toFixed(0);
-        console.log(`${drill.name} (run ${run} of ${runs}): ${what}; ${took} s`);
+        say(`${drill.name} (run ${run} of ${runs}): ${what}; ${took} s`);
       };
       try {
         await lab.standOn(drill.brokers);
@@ -99,11 +103,17 @@ async function main(): Promise<void> {
         await lab.reset();
       }
     }
+    now.delete(lab);
   };
+  const shown = progress(() => {
+    const done = total - due.length - now.size;
+    return `${done} of ${total} drills, ${failures} failed; now ${[...now.values()].join(', ') || 'the images'}`;
+  });
   try {
     await labs[0]?.compose('build');
     await Promise.all(labs.map(work));
   } finally {
+    shown.end();
     await closeAll();
   }
   console.log(`\n${table(outcomes)}`);
