@@ -1,491 +1,208 @@
-/** What is known of one topic, and what an answer of Kafka changes in it. Pure: no clock, no network. */
+/** What is known of one topic, and what the answers of a round change in it. Pure: no clock, no network. */
 
-import { age } from '../lib/message/age';
 import { escapeControls } from '../lib/message/message';
-import type { Commit } from './commits';
-import {
-  type Group,
-  type Happening,
-  lagOf,
-  type Member,
-  Memory,
-  type Message,
-  type Offset,
-  type Partition,
-  type Picture,
-} from './picture';
-import type { ClusterAnswer, CommittedAnswer, GroupAnswer, LogAnswer } from './reader';
+import type { Answers } from './answers';
+import { type Change, diff, lagOf, Memory } from './change';
+import { Controller, withBrokers, withPartitions } from './cluster';
+import { newGroup, withAnswer } from './groups';
+import type { Group, Happening, Message, Offset, Partition, Picture } from './picture';
+import type { LogAnswer } from './reader';
+import { Story } from './story';
+import { type LogThen, Trail } from './trail';
 
-/** What a consumer of the demo puts behind its name, where it has no GROUP_ID; of a whole UUID, the beginning will do. */
-const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/;
-
-/** Of several brokers, one that was named the controller so many times in a row is it. */
-const SURE = 6;
-/** How long a group or a broker that is gone is still shown, in ms. */
+/** How long a group that is gone is still shown, in ms. */
 const FADE_MS = 15_000;
-/** From a consumer's look for the end of the log to its commit there, in ms: what is sent meanwhile is new to it. */
-const STARTING_MS = 1000;
-/** So many happenings are kept. */
-const HAPPENINGS = 500;
 /** So many messages are kept, of all partitions together, and of each at least so many. */
 const MESSAGES = 2400;
 const MESSAGES_PER_PARTITION = 50;
-/** So many characters of a value are shown. */
+/** So many characters of a value, or a key, are shown. */
 const SHOWN = 120;
 
-/** What is remembered of a group to tell what its next description means. */
-interface Trail {
-  /** Who had each partition when that was last told: nobody has one in a rebalance. */
-  owners: Map<number, { member: string; letter: string }>;
-  /** How many members have got a letter. */
-  letters: number;
-  /** When its last rebalance began, in ms since 1970. */
-  rebalancingSince: number;
-  /** By partition, the committed offset at which the age was last looked up. */
-  aged: Map<string, number>;
-  /** By partition, its first commit; undefined where that was before we looked. */
-  firsts: Map<string, Offset['first']>;
-  /** By partition, its last commit, and how far that moved it. */
-  steps: Map<string, { to: number; step?: number }>;
+export interface News {
+  change: Change;
+  messages: Record<string, Message[]>;
+  happenings: Happening[];
 }
 
 export class Model {
   picture: Picture;
-  readonly happenings: Happening[] = [];
+  /** When Kafka answered last, in ms since 1970. */
+  heard: number;
   readonly messages: Record<string, Message[]> = {};
   readonly memory: Memory;
-  private news: { messages: Record<string, Message[]>; happenings: Happening[] };
-  /** What is there at the first look has not just happened. */
-  private readonly hasLooked = { cluster: false, groups: false, log: false };
+  readonly story = new Story();
   private readonly trails = new Map<string, Trail>();
+  private readonly controller = new Controller();
+  /** By group and partition, the committed offset at which the age was last looked up. */
+  private readonly aged = new Map<string, number>();
 
   constructor(topic: string, now: number) {
     this.picture = { topic, brokers: {}, partitions: {}, groups: {} };
+    this.heard = now;
     this.memory = new Memory({ since: now, base: this.picture, changes: [] });
-    this.news = { messages: {}, happenings: [] };
   }
 
-  /** What is new since the last call; the past takes note of it. */
-  takeNews(now: number): Model['news'] {
+  /** Takes in what a round has learnt; the past takes note of it. */
+  apply(answers: Answers): News {
+    const before = this.picture;
+    const { now, silent, cluster, groups } = answers;
+    this.heard = now;
+    const messages = this.remember(answers.logs);
+    if (before.silence && before.silence.until === undefined)
+      this.picture = { ...before, silence: { ...before.silence, until: now } };
+    if (cluster) {
+      const { controller: known, ...rest } = withBrokers(this.picture, cluster, silent, now);
+      const controller = this.controller.named(cluster, known);
+      this.picture = { ...rest, ...(controller !== undefined && { controller }) };
+      this.picture = withPartitions(this.picture, cluster, now);
+      if (this.picture.missing !== undefined)
+        for (const partition of Object.keys(this.messages)) delete this.messages[partition];
+    }
+    this.picture = this.withLogs(answers.logs);
+    // In the order in which it happened: what was committed, and who had what then.
+    for (const one of answers.written)
+      if (!('topic' in one) || one.topic === this.picture.topic)
+        this.trail(one.group).note(one, this.logThen('partition' in one ? one.partition : -1));
+    if (groups) this.picture = this.withGroups(groups, now);
+    for (const one of answers.committed) this.picture = this.withCommitted(one, answers);
+    for (const { group, partition, offset, timestamp } of answers.ages)
+      this.lookedUp(group, partition, offset, timestamp);
+    this.picture = this.measured();
+    return this.news(before, now, messages);
+  }
+
+  /**
+   * Kafka gave no answer.
+   *
+   * @param refusal where Kafka, or the way to it, refuses us: why, and what to do
+   */
+  fallSilent(refusal: string | undefined, now: number): News {
+    const before = this.picture;
+    if (!before.silence || before.silence.until !== undefined)
+      this.picture = {
+        ...before,
+        silence: { since: this.heard, ...(refusal && { refusal: escapeControls(refusal) }) },
+      };
+    return this.news(before, now, {});
+  }
+
+  /** The groups and offsets whose message's timestamp is not known: what lies there is the oldest not committed. */
+  withoutAge(): { group: string; offsets: { partition: number; offset: number }[] }[] {
+    return Object.entries(this.picture.groups)
+      .map(([group, { offsets }]) => ({
+        group,
+        offsets: Object.entries(offsets)
+          .filter(([partition, { lag, committed }]) => lag > 0 && this.agedAt(group, partition) !== committed)
+          .map(([partition, { committed }]) => ({ partition: Number(partition), offset: committed })),
+      }))
+      .filter(({ offsets }) => offsets.length > 0);
+  }
+
+  private news(before: Picture, now: number, messages: News['messages']): News {
+    const happenings = this.story.go(this.picture, now);
     this.memory.add(now, this.picture);
-    const { news } = this;
-    this.news = { messages: {}, happenings: [] };
+    return { change: diff(before, this.picture), messages, happenings };
+  }
+
+  /** The new ones. */
+  private remember(answers: LogAnswer[]): News['messages'] {
+    const news: News['messages'] = {};
+    const partitions = Math.max(1, Object.keys(this.picture.partitions).length);
+    const limit = Math.max(MESSAGES_PER_PARTITION, Math.floor(MESSAGES / partitions));
+    for (const { partition, records } of answers) {
+      const kept = this.messages[partition] ?? [];
+      const from = (kept.at(-1)?.offset ?? -1) + 1;
+      const messages = records.filter(({ offset }) => offset >= from).map(asMessage);
+      if (messages.length === 0) continue;
+      this.messages[partition] = [...kept, ...messages].slice(-limit);
+      news[partition] = messages.slice(-limit);
+    }
     return news;
   }
 
-  /** Kafka gave no answer. */
-  silent(reason: string, now: number): void {
-    if (this.picture.silent) return;
-    this.picture = { ...this.picture, silent: { since: now, reason: escapeControls(reason) } };
-    this.say(now, 'kafka', `Kafka does not answer: ${reason}`);
-  }
-
-  /**
-   * The brokers, and the partitions of the topic.
-   *
-   * @param silent brokers that are counted in and give no answer, since when
-   */
-  cluster(
-    { brokers, controller, topics }: ClusterAnswer,
-    now: number,
-    silent: ReadonlyMap<number, number> = new Map(),
-  ): void {
-    this.answered(now);
-    const known = { ...this.picture.brokers };
-    const there = new Set(brokers.map(({ id }) => String(id)));
-    for (const { id, host, port } of brokers) {
-      if (known[id]?.gone) this.say(now, 'broker', `Broker ${id} is back after ${age(now - known[id].gone)}`);
-      else if (!known[id] && this.hasLooked.cluster) this.say(now, 'broker', `Broker ${id} has come`);
-      const [was, is] = [known[id]?.silent, silent.get(id)];
-      if (is !== undefined && was === undefined) this.say(now, 'broker', `Broker ${id} does not answer`);
-      if (is === undefined && was !== undefined && !known[id]?.gone)
-        this.say(now, 'broker', `Broker ${id} answers again after ${age(now - was)}`);
-      known[id] = { host: escapeControls(host), port, ...(is === undefined ? {} : { silent: is }) };
+  private withLogs(answers: LogAnswer[]): Picture {
+    const partitions = { ...this.picture.partitions };
+    for (const { partition, start, end, stable } of answers) {
+      const { stable: _, ...before } = partitions[partition] ?? {};
+      if (!('leader' in before)) continue;
+      partitions[partition] = {
+        ...(before as Partition),
+        start,
+        end,
+        ...(stable >= 0 && stable < end && { stable }),
+      };
     }
-    for (const [id, broker] of Object.entries(known))
-      if (!there.has(id) && !broker.gone) {
-        known[id] = { ...broker, gone: now };
-        this.say(now, 'broker', `Broker ${id} is gone`);
-      }
-    this.picture = { ...this.picture, brokers: known };
-    this.sayController(controller, there, now);
-
-    const topic = topics.find((one) => one.topic === this.picture.topic);
-    if (!topic || topic.partitions.length === 0) this.topicMissing(now);
-    else this.topicThere(topic.partitions, now);
-    this.hasLooked.cluster = true;
+    return { ...this.picture, partitions };
   }
 
-  /**
-   * All groups of the cluster, as far as they are followed.
-   *
-   * @param unanswered groups whose coordinator gave no answer: of them nothing is known
-   */
-  groups(answers: GroupAnswer[], now: number, unanswered: ReadonlySet<string> = new Set()): void {
+  private withGroups({ described, unanswered }: NonNullable<Answers['groups']>, now: number): Picture {
+    const { topic } = this.picture;
     const groups = { ...this.picture.groups };
     const there = new Set(unanswered);
-    for (const answer of answers) {
+    for (const answer of described) {
       // An empty group of which nothing is left is as good as gone.
       if (answer.state === 'Dead') continue;
-      const isOurs = answer.members.some(
-        ({ topics, assignment }) => topics.includes(this.picture.topic) || this.picture.topic in assignment,
-      );
-      if (!isOurs && !groups[answer.id]) continue;
-      there.add(answer.id);
-      groups[answer.id] = this.group(answer, groups[answer.id], now);
-      this.picture = { ...this.picture, groups: { ...groups } };
+      const { id, members, state, coordinator } = answer;
+      const isOurs = members.some(({ topics, assignment }) => topics.includes(topic) || topic in assignment);
+      const known = groups[id];
+      if (!isOurs && !known) continue;
+      there.add(id);
+      const { gone, ...before } = known ?? newGroup(id, namesOf(groups), state, coordinator);
+      groups[id] = withAnswer(before, answer, topic, this.trail(id), now);
     }
     for (const [id, group] of Object.entries(groups)) {
       if (there.has(id)) continue;
       if (!group.gone) {
         groups[id] = { ...group, gone: now, state: 'Dead', members: {} };
         this.trails.delete(id);
-        this.say(now, 'state', `${group.name} is gone: Kafka does not know the group any more`, {
-          group: id,
-        });
       } else if (now - group.gone > FADE_MS) delete groups[id];
     }
-    this.picture = { ...this.picture, groups };
-    this.hasLooked.groups = true;
+    return { ...this.picture, groups };
   }
 
-  /**
-   * What a group has committed. To be told before the ends of the log are: what is committed then can't lie beyond.
-   *
-   * @param coordinator for a group that is not known yet: it has committed offsets of this topic, and no members
-   */
-  committed(id: string, answer: CommittedAnswer, coordinator: number, now: number): void {
-    const committed = answer[this.picture.topic];
-    let group = this.picture.groups[id];
-    if (!group) {
-      if (!committed || Object.keys(committed).length === 0) return;
-      group = this.newGroup(id, 'Empty', coordinator, now);
-    }
-    if (group.gone) return;
+  /** A group that is not known yet has committed offsets of this topic, and no members. */
+  private withCommitted(
+    { group: id, coordinator, offsets: told }: Answers['committed'][number],
+    { now, isWrittenReadable }: Answers,
+  ): Picture {
+    const committed = Object.entries(told[this.picture.topic] ?? {});
+    const { groups } = this.picture;
+    if (!groups[id] && committed.length === 0) return this.picture;
+    const group = groups[id] ?? newGroup(id, namesOf(groups), 'Empty', coordinator);
+    if (group.gone) return this.picture;
     const offsets: Group['offsets'] = {};
-    const begun: [partition: number, first: NonNullable<Offset['first']>][] = [];
-    for (const [partition, offset] of Object.entries(committed ?? {})) {
-      const before = group.offsets[partition];
-      const seen = this.seenCommits(id, partition, offset);
-      if (seen.first && !before?.first) begun.push([Number(partition), seen.first]);
-      const after: Offset = { ...before, committed: offset, lag: before?.lag ?? 0, ...seen };
-      if (before && offset < before.committed) {
-        after.again = Math.max(before.committed, before.again ?? 0);
-        const count = before.committed - offset;
-        this.say(
-          now,
-          'rewound',
-          `${group.name}: the committed offset of partition ${partition} goes back from ${before.committed} to ` +
-            `${offset}: ${count === 1 ? '1 message is' : `${count} messages are`} delivered again`,
-          { group: id },
-        );
-      }
-      if (after.again !== undefined && offset >= after.again) delete after.again;
-      offsets[partition] = before && sameOffset(before, after) ? before : after;
+    for (const [partition, offset] of committed) {
+      const trail = this.trail(id);
+      if (!isWrittenReadable) trail.seen(partition, offset, now, this.logThen(Number(partition)));
+      const { committed: was = 0, again: before, lag = 0, oldest } = group.offsets[partition] ?? {};
+      const again = offset < was ? { from: offset, to: Math.max(was, before?.to ?? 0) } : before;
+      offsets[partition] = {
+        committed: offset,
+        lag,
+        ...trail.of(partition, offset),
+        ...(oldest !== undefined && { oldest }),
+        ...(again && offset < again.to && { again }),
+      };
     }
-    for (const sentence of describeFirsts(begun))
-      this.say(now, 'committed', `${group.name}: ${sentence}`, { group: id });
-    this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
+    return { ...this.picture, groups: { ...groups, [id]: { ...group, offsets } } };
   }
 
-  /**
-   * Each commit since the last call: of those, `committed` knows the last one only. To be told before it.
-   *
-   * @param isReadable whether they can be read at all; where not, the first one that is seen has to do
-   */
-  commits(commits: readonly Commit[], isReadable: boolean): void {
-    this.areCommitsReadable = isReadable;
-    for (const { group, topic, partition: id, offset, at } of commits) {
-      if (topic !== this.picture.topic) continue;
-      const { firsts, steps } = this.trail(group);
-      const partition = String(id);
-      if (!firsts.has(partition)) firsts.set(partition, this.first(partition, offset, at));
-      const before = steps.get(partition)?.to ?? this.picture.groups[group]?.offsets[partition]?.committed;
-      steps.set(partition, {
-        to: offset,
-        ...(before !== undefined && offset > before && { step: offset - before }),
-      });
-    }
-  }
-
-  private areCommitsReadable = false;
-
-  /** What is known of a partition's commits, the first one told. */
-  private seenCommits(id: string, partition: string, offset: number): Pick<Offset, 'first' | 'step'> {
-    const { firsts, steps } = this.trail(id);
-    // What was there at the first look began before.
-    if (!this.hasLooked.log) firsts.set(partition, undefined);
-    else if (!firsts.has(partition) && !this.areCommitsReadable)
-      firsts.set(partition, this.first(partition, offset));
-    const first = firsts.get(partition);
-    const step = steps.get(partition)?.step;
-    return { ...(first && { first }), ...(step && { step }) };
-  }
-
-  /** @param at when it was committed: what was sent later was not ahead of it then */
-  private first(partition: string, offset: number, at = Number.POSITIVE_INFINITY): Offset['first'] {
-    const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
-    const kept = this.messages[partition] ?? [];
-    const aheadAt = (moment: number) => {
-      const later = kept.find(({ timestamp }) => timestamp > moment);
-      return Math.max(0, Math.min(end, later?.offset ?? end) - offset);
-    };
-    const ahead = aheadAt(at);
-    if (ahead > 0 && offset <= start) return { offset, ahead, from: 'start' };
-    if (aheadAt(at - STARTING_MS) === 0) return { offset, ahead: 0, from: 'end' };
-    return { offset, ahead, from: 'between' };
-  }
-
-  /** What the leaders tell of the log: its ends, and the newest messages. */
-  log(answers: LogAnswer[], now: number): void {
-    this.answered(now);
-    const partitions = { ...this.picture.partitions };
-    for (const { partition, start, end, stable, records } of answers) {
-      const before = partitions[partition];
-      if (!before) continue;
-      if (before.end >= 0 && start > before.start)
-        this.say(now, 'topic', `Partition ${partition}: the messages before offset ${start} were deleted`);
-      const after: Partition = { ...before, start, end };
-      if (stable >= 0 && stable < end) after.stable = stable;
-      else delete after.stable;
-      partitions[partition] = after;
-      if (records.length > 0) this.remember(partition, records);
-    }
-    this.picture = { ...this.picture, partitions };
-    this.measure();
-    this.hasLooked.log = true;
-  }
-
-  /** The timestamp of the message at an offset: how long the group's oldest has been waiting. */
-  oldest(id: string, partition: number, committed: number, timestamp: number): void {
+  /** The timestamp of the message at an offset: since when it has been waiting for the group to commit it. */
+  private lookedUp(id: string, partition: number, committed: number, timestamp: number): void {
     const group = this.picture.groups[id];
     const offset = group?.offsets[partition];
-    if (!group || !offset || offset.lag === 0 || timestamp < 0) return;
-    this.trail(id).aged.set(String(partition), committed);
+    if (!group || offset?.committed !== committed || timestamp < 0) return;
+    this.aged.set(`${partition} ${id}`, committed);
     const offsets = { ...group.offsets, [partition]: { ...offset, oldest: timestamp } };
     this.picture = { ...this.picture, groups: { ...this.picture.groups, [id]: { ...group, offsets } } };
   }
 
-  /** The groups and offsets whose message's timestamp is not known: what lies there is the oldest unread one. */
-  withoutAge(): { group: string; offsets: { partition: number; offset: number }[] }[] {
-    return Object.entries(this.picture.groups)
-      .map(([group, { offsets }]) => {
-        const aged = this.trails.get(group)?.aged;
-        return {
-          group,
-          offsets: Object.entries(offsets)
-            .filter(([partition, { lag, committed }]) => lag > 0 && aged?.get(partition) !== committed)
-            .map(([partition, { committed }]) => ({ partition: Number(partition), offset: committed })),
-        };
-      })
-      .filter(({ offsets }) => offsets.length > 0);
-  }
-
-  private answered(now: number): void {
-    const { silent, ...rest } = this.picture;
-    if (!silent) return;
-    this.picture = rest;
-    this.say(now, 'kafka', `Kafka answers again after ${age(now - silent.since)}`);
-  }
-
-  /**
-   * Kafka without ZooKeeper names any of its brokers as the controller, another one each time
-   * (metadataCache.getControllerId of its brokers): then nothing is known of it.
-   */
-  private sayController(id: number, there: ReadonlySet<string>, now: number): void {
-    const told = this.controllerTold;
-    if (id < 0) return;
-    if (told.id !== id && there.has(String(told.id))) told.changes++;
-    told.times = told.id === id ? told.times + 1 : 1;
-    told.id = id;
-    if (told.changes > 1) {
-      const { controller, ...rest } = this.picture;
-      this.picture = rest;
-      return;
-    }
-    if (there.size > 1 && told.times < SURE) return;
-    const before = this.picture.controller;
-    if (before !== undefined && before !== id)
-      this.say(now, 'broker', `Broker ${id} is the controller now; before, it was ${before}`);
-    this.picture = { ...this.picture, controller: id };
-  }
-
-  private readonly controllerTold = { id: -1, times: 0, changes: 0 };
-
-  private topicMissing(now: number): void {
-    if (this.picture.missing !== undefined) return;
-    if (this.hasLooked.cluster && Object.keys(this.picture.partitions).length > 0)
-      this.say(now, 'topic', `${this.picture.topic} was deleted`);
-    else this.say(now, 'topic', `There is no topic ${this.picture.topic} yet`);
-    for (const partition of Object.keys(this.messages)) delete this.messages[partition];
-    this.picture = { ...this.picture, missing: now, partitions: {} };
-  }
-
-  private topicThere(answers: ClusterAnswer['topics'][number]['partitions'], now: number): void {
-    const { missing, ...rest } = this.picture;
-    const { topic, partitions: known } = this.picture;
-    const count = answers.length === 1 ? '1 partition' : `${answers.length} partitions`;
-    if (missing !== undefined) this.say(now, 'topic', `${topic} is there, with ${count}`);
-    else if (this.hasLooked.cluster && answers.length > Object.keys(known).length)
-      this.say(now, 'topic', `${topic} has ${count} now; before, it had ${Object.keys(known).length}`);
-    const partitions: Picture['partitions'] = {};
-    for (const { id, leader, replicas, isr } of answers) {
-      const before = known[id];
-      if (before) this.sayLeader(id, before.leader, leader, now);
-      partitions[id] = {
-        ...(before ?? { start: -1, end: -1 }),
-        leader,
-        replicas,
-        isr: [...isr].sort(numerically),
-      };
-    }
-    this.sayCopies(known, partitions, now);
-    this.picture = { ...rest, partitions };
-  }
-
-  private sayLeader(id: number, before: number, leader: number, now: number): void {
-    if (leader !== before)
-      this.say(
-        now,
-        'leader',
-        leader < 0
-          ? `Partition ${id} has no leader: nothing can be written or read`
-          : `Partition ${id}: broker ${leader} leads now${before < 0 ? '' : `; before, it was ${before}`}`,
-      );
-  }
-
-  /** One sentence for all partitions of which a broker has fallen behind, or has a full copy again. */
-  private sayCopies(before: Picture['partitions'], after: Picture['partitions'], now: number): void {
-    for (const broker of Object.keys(this.picture.brokers).map(Number)) {
-      const changed = (is: boolean) =>
-        Object.entries(after).flatMap(([id, { isr }]) =>
-          before[id] && before[id].isr.includes(broker) !== is && isr.includes(broker) === is
-            ? Number(id)
-            : [],
-        );
-      const [lost, back] = [changed(false), changed(true)];
-      if (lost.length > 0)
-        this.say(now, 'leader', `${capital(listed(lost))}: broker ${broker} is not in sync any more`);
-      if (back.length > 0)
-        this.say(now, 'leader', `${capital(listed(back))}: broker ${broker} is in sync again`);
-    }
-  }
-
-  private newGroup(id: string, state: string, coordinator: number, now: number): Group {
-    const name = this.nameOf(id);
-    if (this.hasLooked.groups) this.say(now, 'state', `${name} is a new group`, { group: id });
-    return { name, state, coordinator, members: {}, offsets: {}, lag: 0, rebalances: 0 };
-  }
-
-  private group(answer: GroupAnswer, before: Group | undefined, now: number): Group {
-    const { id } = answer;
-    const { gone, ...known } = before ?? this.newGroup(id, answer.state, answer.coordinator, now);
-    const group: Group = { ...known, state: answer.state, coordinator: answer.coordinator };
-    const isNew = before === undefined && !this.hasLooked.groups;
-    const say = (kind: Happening['kind'], text: string, more: Partial<Happening> = {}) => {
-      if (!isNew) this.say(now, kind, `${group.name}: ${text}`, { group: id, ...more });
-    };
-    if (gone) say('state', 'the group is back');
-    if (before && before.coordinator !== answer.coordinator)
-      say(
-        'broker',
-        `broker ${answer.coordinator} coordinates the group now; before, it was ${before.coordinator}`,
-      );
-
-    group.members = {};
-    const earlier = before?.members ?? {};
-    for (const { id: memberId, client, host, assignment } of answer.members) {
-      const partitions = [...(assignment[this.picture.topic] ?? [])].sort(numerically);
-      const member = earlier[memberId];
-      group.members[memberId] = member
-        ? { ...member, partitions }
-        : { letter: this.letter(id), client: escapeControls(client), host: escapeControls(host), partitions };
-      const { letter } = group.members[memberId] as Member;
-      if (!member) say('member', `${letter} joined (${escapeControls(client)} at ${escapeControls(host)})`);
-    }
-    for (const [memberId, { letter }] of Object.entries(earlier))
-      if (!group.members[memberId]) say('member', `${letter} left`);
-
-    const trail = this.trail(id);
-    const wasRebalancing = rebalances(known.state);
-    if (rebalances(group.state)) {
-      if (wasRebalancing) return group;
-      trail.rebalancingSince = now;
-      group.rebalances++;
-      say('state', 'a rebalance begins: its partitions are dealt out anew');
-      return group;
-    }
-    const hasChanged = Object.keys({ ...earlier, ...group.members }).some(
-      (member) => !earlier[member] || !group.members[member],
-    );
-    if (wasRebalancing) say('state', `the rebalance is over after ${age(now - trail.rebalancingSince)}`);
-    else if (hasChanged && trail.owners.size > 0) {
-      // It was over between two questions.
-      group.rebalances++;
-      say('state', 'a rebalance: its partitions are dealt out anew');
-    }
-    for (const [memberId, { letter: to, partitions }] of Object.entries(group.members)) {
-      const fresh: number[] = [];
-      for (const partition of partitions) {
-        const owner = trail.owners.get(partition);
-        if (owner?.member === memberId) continue;
-        trail.owners.set(partition, { member: memberId, letter: to });
-        if (owner === undefined) fresh.push(partition);
-        else
-          say('assigned', `partition ${partition} moves from ${owner.letter} to ${to}`, {
-            move: { partition, from: owner.letter, to },
-          });
-      }
-      if (fresh.length > 0)
-        say('assigned', `${listed(fresh)} ${fresh.length === 1 ? 'goes' : 'go'} to ${to}`);
-    }
-    if (before && group.state === 'Empty' && known.state !== 'Empty')
-      say('state', 'nobody is left in the group; its offsets stay');
-    return group;
-  }
-
-  /** The group's id without the end that makes it the only one of its name, where it is the only one anyway. */
-  private nameOf(id: string): string {
-    const [, base = id, random] = RANDOM_END.exec(id) ?? [];
-    const isTaken = Object.values(this.picture.groups).some((group) => group.name === base && !group.gone);
-    return escapeControls(random && isTaken ? `${base}-${random}` : base);
-  }
-
-  private trail(id: string): Trail {
-    const trail = this.trails.get(id) ?? {
-      owners: new Map(),
-      letters: 0,
-      rebalancingSince: 0,
-      aged: new Map(),
-      firsts: new Map(),
-      steps: new Map(),
-    };
-    this.trails.set(id, trail);
-    return trail;
-  }
-
-  /** a to z, then aa, ab and so on. */
-  private letter(group: string): string {
-    let letter = '';
-    for (let number = this.trail(group).letters++; number >= 0; number = Math.floor(number / 26) - 1)
-      letter = String.fromCharCode(97 + (number % 26)) + letter;
-    return letter;
-  }
-
-  private remember(partition: number, records: LogAnswer['records']): void {
-    const kept = this.messages[partition] ?? [];
-    const from = (kept.at(-1)?.offset ?? -1) + 1;
-    const messages = records.filter(({ offset }) => offset >= from).map(asMessage);
-    const limit = Math.max(
-      MESSAGES_PER_PARTITION,
-      Math.floor(MESSAGES / Math.max(1, Object.keys(this.picture.partitions).length)),
-    );
-    this.messages[partition] = [...kept, ...messages].slice(-limit);
-    this.news.messages[partition] = [...(this.news.messages[partition] ?? []), ...messages].slice(-limit);
+  private agedAt(group: string, partition: string): number | undefined {
+    return this.aged.get(`${partition} ${group}`);
   }
 
   /** The lags, of what is committed and of the ends; the ages of what we have seen ourselves. */
-  private measure(): void {
+  private measured(): Picture {
     const groups: Picture['groups'] = {};
     for (const [id, group] of Object.entries(this.picture.groups)) {
       const offsets: Group['offsets'] = {};
@@ -496,14 +213,14 @@ export class Model {
         if (after.lag === 0) delete after.oldest;
         else if (seen !== undefined) {
           after.oldest = seen;
-          this.trail(id).aged.set(partition, offset.committed);
+          this.aged.set(`${partition} ${id}`, offset.committed);
         }
         lag += after.lag;
-        offsets[partition] = sameOffset(offset, after) ? offset : after;
+        offsets[partition] = after;
       }
       groups[id] = { ...group, offsets, lag };
     }
-    this.picture = { ...this.picture, groups };
+    return { ...this.picture, groups };
   }
 
   private timestampAt(partition: string, offset: number): number | undefined {
@@ -513,69 +230,42 @@ export class Model {
     return message && message.timestamp >= 0 ? message.timestamp : undefined;
   }
 
-  private say(at: number, kind: Happening['kind'], text: string, more: Partial<Happening> = {}): void {
-    const happening: Happening = { at, kind, text: escapeControls(text), ...more };
-    this.happenings.push(happening);
-    if (this.happenings.length > HAPPENINGS) this.happenings.shift();
-    this.news.happenings.push(happening);
+  /** How much of the partition lay ahead of an offset at some moment, as far as we have seen its messages. */
+  private logThen(partition: number): LogThen {
+    const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
+    const kept = this.messages[partition] ?? [];
+    return {
+      start,
+      ahead: (offset, at) => {
+        const later = kept.find(({ timestamp }) => timestamp > at);
+        if (end < 0 || (later && later === kept[0] && later.offset > Math.max(start, offset)))
+          return undefined;
+        return Math.max(0, Math.min(end, later?.offset ?? end) - offset);
+      },
+    };
+  }
+
+  private trail(id: string): Trail {
+    const trail = this.trails.get(id) ?? new Trail();
+    this.trails.set(id, trail);
+    return trail;
   }
 }
 
-export function rebalances(state: string): boolean {
-  return state === 'PreparingRebalance' || state === 'CompletingRebalance';
+function namesOf(groups: Picture['groups']): string[] {
+  return Object.values(groups).flatMap(({ name, gone }) => (gone ? [] : [name]));
 }
 
-function asMessage({ offset, timestamp, value }: LogAnswer['records'][number]): Message {
-  if (value === null) return { offset, timestamp, bytes: 0 };
-  // Four bytes are the longest character: a large value costs no more than a small one.
-  const start = [...value.subarray(0, SHOWN * 4).toString()].slice(0, SHOWN).join('');
-  return { offset, timestamp, value: escapeControls(start), bytes: value.length };
+function asMessage({ offset, timestamp, key, value }: LogAnswer['records'][number]): Message {
+  const told = key === null ? {} : { key: beginning(key).text };
+  if (value === null) return { offset, timestamp, ...told, bytes: 0 };
+  const { text, isCut } = beginning(value);
+  return { offset, timestamp, ...told, value: text, ...(isCut && { isCut }), bytes: value.length };
 }
 
-function sameOffset(one: Offset, other: Offset): boolean {
-  return (
-    one.committed === other.committed &&
-    one.lag === other.lag &&
-    one.oldest === other.oldest &&
-    one.step === other.step &&
-    one.first?.offset === other.first?.offset &&
-    one.again === other.again
-  );
+/** Four bytes are the longest character: a large value costs no more than a small one. */
+function beginning(value: Buffer): { text: string; isCut: boolean } {
+  const characters = [...value.subarray(0, SHOWN * 4).toString()];
+  const isCut = value.length > SHOWN * 4 || characters.length > SHOWN;
+  return { text: escapeControls(characters.slice(0, SHOWN).join('')), isCut };
 }
-
-/** What a group began with, in a sentence for all its partitions where it is the same. */
-function* describeFirsts(begun: [partition: number, first: NonNullable<Offset['first']>][]) {
-  for (const kind of ['start', 'end', 'between'] as const) {
-    const alike = begun.filter(([, { from }]) => from === kind);
-    const [one] = alike;
-    if (!one) continue;
-    const ahead = alike.reduce((sum, [, first]) => sum + first.ahead, 0);
-    const messages = ahead === 1 ? '1 message' : `${ahead} messages`;
-    const where = listed(alike.map(([partition]) => partition));
-    const isOne = alike.length === 1;
-    const what = isOne
-      ? `its first commit of ${where} is offset ${one[1].offset}`
-      : `its first commits of ${where} are`;
-    yield {
-      start: `${what}${isOne ? ', the oldest there is' : ' at the oldest there is'}: ${messages} to replay`,
-      end: `${what}${isOne ? ', the end' : ' at the end'}: only what comes now`,
-      between: `${what}${isOne ? '' : ' in between'}: ${messages} to catch up with`,
-    }[kind];
-  }
-}
-
-/** "partition 3", "partitions 0 to 2, 5". */
-function listed(partitions: number[]): string {
-  const runs: [from: number, to: number][] = [];
-  for (const partition of [...partitions].sort(numerically)) {
-    const last = runs.at(-1);
-    if (last && last[1] === partition - 1) last[1] = partition;
-    else runs.push([partition, partition]);
-  }
-  const names = runs.map(([from, to]) => (from === to ? from : `${from} to ${to}`));
-  return `${partitions.length === 1 ? 'partition' : 'partitions'} ${names.join(', ')}`;
-}
-
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-
-const numerically = (one: number, other: number) => one - other;

@@ -1,15 +1,17 @@
 /**
  * What the server tells the page: the picture of a topic, and how it changes. The server and the page share this
- * file, so it imports nothing.
+ * file, so it imports nothing but types.
  */
+
+import type { Change } from './change';
 
 /** Plain data without null: a change (below) is told from it by `diff`, and put to it by `merge`. */
 export interface Picture {
   topic: string;
   /** Since when there is no such topic, in ms since 1970; absent where there is one. */
   missing?: number;
-  /** Since when Kafka gives no answer, and why. */
-  silent?: { since: number; reason: string };
+  /** The last silence of Kafka. */
+  silence?: Silence;
   controller?: number;
   /** By broker id. One that the cluster does not count in any more stays, marked. */
   brokers: Record<string, Broker>;
@@ -19,6 +21,15 @@ export interface Picture {
   groups: Record<string, Group>;
 }
 
+export interface Silence {
+  /** When Kafka gave its last answer before it, in ms since 1970. */
+  since: number;
+  /** Its first answer afterwards; absent while it lasts. */
+  until?: number;
+  /** Where Kafka, or the way to it, refuses us: why, and what to do. */
+  refusal?: string;
+}
+
 export interface Broker {
   host: string;
   port: number;
@@ -26,6 +37,8 @@ export interface Broker {
   gone?: number;
   /** Since when it gives no answer, though the others count it in. */
   silent?: number;
+  /** It is back: so long it was away, in ms. */
+  wasAway?: number;
 }
 
 export interface Partition {
@@ -47,15 +60,32 @@ export interface Group {
   coordinator: number;
   /** By member id. */
   members: Record<string, Member>;
+  /** So many members have had a letter. */
+  letters: number;
+  /** Who reads each partition, or read it last: in a rebalance nobody does. */
+  owners: Record<string, Owner>;
+  /** Of members that are not there any more, by letter, the latest ones: how they went. */
+  parted: Record<string, Parting>;
   /** By partition of the topic: only those that it has committed an offset of. */
   offsets: Record<string, Offset>;
-  /** All that it has yet to read, in messages. */
+  /** All that it has not committed, in messages. */
   lag: number;
-  /** How many times it was rebalanced since the view has known it. */
+  /** Its first commit is where it begins: so do the consumers of this demo. Others commit only what they have handled. */
+  commitsItsBeginning?: boolean;
+  /** How many times it was rebalanced since the view has known it, and since when it is now. */
   rebalances: number;
+  rebalancing?: number;
+  /** When its partitions were shared last, by the broker's clock. */
+  shared?: number;
   /** Since when Kafka does not know it any more: it is shown for a while, fading. */
   gone?: number;
 }
+
+/**
+ * Kafka does not tell which: one that leaves commits first, and one that is given up had not for long. Of one that had
+ * nothing to commit we don't know.
+ */
+export type Parting = 'left' | 'given up' | 'gone';
 
 export interface Member {
   /** A letter, in the order of appearance: members often share a client id. */
@@ -65,48 +95,75 @@ export interface Member {
   partitions: number[];
 }
 
+export interface Owner {
+  /** The member's id and letter. */
+  member: string;
+  letter: string;
+  /** The letter of who had it before, if somebody did. */
+  from?: string;
+  /** In ms since 1970. */
+  since: number;
+  /** The offset at which it goes on: what `from` handled after that comes again. */
+  at?: number;
+}
+
 export interface Offset {
   /** The offset that it reads next, if it had to start anew. */
   committed: number;
+  /** When that was committed, in ms since 1970; absent where that was before we looked. */
+  at?: number;
   /** The distance to the end, in messages. */
   lag: number;
   /** The timestamp of the message at `committed`, in ms since 1970; absent where nothing is left or it has none. */
   oldest?: number;
-  /** What it committed first, and how much was ahead of it then; absent where it did before we looked. */
-  first?: { offset: number; from: 'start' | 'end' | 'between'; ahead: number };
+  /** Its first commit; absent where it was made before we looked. */
+  first?: First;
   /** How far the last commit moved it, in messages. */
   step?: number;
-  /** It has gone back: what lies between `committed` and this offset is delivered again. */
-  again?: number;
+  /** It has gone back, from `to` to `from`: until it has passed `to`, what it reads comes again. */
+  again?: { from: number; to: number };
+}
+
+export interface First {
+  offset: number;
+  /** The first offset of the log, then. */
+  start: number;
+  /** So many messages were there to be read then; absent where we don't know. */
+  ahead?: number;
 }
 
 export interface Message {
   offset: number;
   /** In ms since 1970; -1 where it has none. */
   timestamp: number;
-  /** Its beginning, control characters escaped; absent where it has no value. */
+  /** Its beginning, control characters escaped; absent where it has none. */
+  key?: string;
   value?: string;
+  /** The value goes on. */
+  isCut?: boolean;
   /** Of the whole value. */
   bytes: number;
 }
 
+/** What happened, in one sentence: it may be told anew, under its number, as it goes on. */
 export interface Happening {
+  id: number;
   /** In ms since 1970. */
   at: number;
-  kind: 'member' | 'assigned' | 'state' | 'committed' | 'rewound' | 'leader' | 'broker' | 'topic' | 'kafka';
-  /** A plain sentence. */
+  kind: 'group' | 'again' | 'broker' | 'topic' | 'kafka';
   text: string;
   group?: string;
-  /** Of a partition that moves: which, and the letters of its members. */
-  move?: { partition: number; from?: string; to: string };
 }
 
 /** What one round of questions has changed. */
 export interface Tick {
   now: number;
+  /** When Kafka answered last, in ms since 1970. */
+  heard: number;
   change: Change;
   /** New ones, by partition. */
   messages: Record<string, Message[]>;
+  /** New ones, and those that are told anew. */
   happenings: Happening[];
   cost: Cost;
 }
@@ -122,6 +179,7 @@ export interface Cost {
 /** All there is to know: sent when a page connects. */
 export interface Snapshot {
   now: number;
+  heard: number;
   picture: Picture;
   /** All topics, Kafka's own left out. */
   topics: string[];
@@ -139,104 +197,4 @@ export interface Past {
   since: number;
   base: Picture;
   changes: { at: number; change: Change }[];
-}
-
-/** A JSON merge patch (RFC 7396): null takes a key away, objects are merged, all else is put in place. */
-export type Change = { [key: string]: unknown };
-
-/** How long the past is kept, in ms. */
-export const PAST_MS = 600_000;
-/** A second of the past is one step. */
-const STEP_MS = 1000;
-
-/** What makes `after` of `before`; lags, which change with each message, are left to `withLags`. */
-export function diff(before: object, after: object): Change {
-  const change: Change = {};
-  const was = before as Change;
-  const is = after as Change;
-  for (const key of Object.keys(was)) if (is[key] === undefined) change[key] = null;
-  for (const [key, value] of Object.entries(is)) {
-    const old = was[key];
-    if (value === undefined || value === old || (key === 'lag' && old !== undefined)) continue;
-    if (!isRecord(value) || !isRecord(old)) {
-      if (JSON.stringify(value) !== JSON.stringify(old)) change[key] = value;
-    } else {
-      const inner = diff(old, value);
-      if (Object.keys(inner).length > 0) change[key] = inner;
-    }
-  }
-  return change;
-}
-
-/** What the change makes of `before`, which stays as it is. */
-export function merge<T extends object>(before: T, change: Change): T {
-  const after: Change = { ...(before as Change) };
-  for (const [key, value] of Object.entries(change)) {
-    if (value === null) delete after[key];
-    else if (!isRecord(value)) after[key] = value;
-    else after[key] = merge(isRecord(after[key]) ? after[key] : {}, value);
-  }
-  return after as T;
-}
-
-/** The picture with the lags that follow from its ends and what is committed. */
-export function withLags(picture: Picture): Picture {
-  const groups: Picture['groups'] = {};
-  for (const [id, group] of Object.entries(picture.groups)) {
-    const offsets: Group['offsets'] = {};
-    let total = 0;
-    for (const [partition, offset] of Object.entries(group.offsets)) {
-      const lag = lagOf(picture, partition, offset);
-      offsets[partition] = offset.lag === lag ? offset : { ...offset, lag };
-      total += lag;
-    }
-    groups[id] = { ...group, offsets, lag: total };
-  }
-  return { ...picture, groups };
-}
-
-/** In messages. */
-export function lagOf({ partitions }: Picture, partition: string, { committed }: Offset): number {
-  return Math.max(0, (partitions[partition]?.end ?? -1) - committed);
-}
-
-/** Remembers ten minutes, a step for each second. */
-export class Memory {
-  /** What the last step starts from, and what it leads to. */
-  private before: Picture;
-  private latest: Picture;
-
-  constructor(readonly past: Past) {
-    this.latest = past.changes.reduce((picture, { change }) => merge(picture, change), past.base);
-    this.before = this.latest;
-  }
-
-  add(at: number, picture: Picture): void {
-    const { past } = this;
-    const last = past.changes.at(-1);
-    const isSameStep = last && Math.floor(last.at / STEP_MS) === Math.floor(at / STEP_MS);
-    if (isSameStep && this.before !== this.latest) past.changes.pop();
-    else this.before = this.latest;
-    past.changes.push({ at, change: diff(this.before, picture) });
-    this.latest = picture;
-    while (past.changes[0] && past.changes[0].at < at - PAST_MS) {
-      const { at: since, change: oldest } = past.changes.shift() as Past['changes'][number];
-      past.since = since;
-      past.base = merge(past.base, oldest);
-    }
-  }
-
-  /** The picture as it was at that time. */
-  pictureAt(at: number): Picture {
-    let picture = this.past.base;
-    for (const step of this.past.changes) {
-      if (step.at > at) break;
-      picture = merge(picture, step.change);
-    }
-    return withLags(picture);
-  }
-}
-
-function isRecord(value: unknown): value is Change {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,34 +2,17 @@
 
 import { lastLine, says } from '../lib/client/errors';
 import { sleep, unlessStopped } from '../lib/process/service';
+import type { Answers } from './answers';
 import { Brokers } from './brokers';
 import { CommitTail, OFFSETS_TOPIC } from './commits';
-import { Model } from './model';
-import { type Cost, diff, type Picture, type Snapshot, type Tick } from './picture';
-import type { ClusterReader, CommittedAnswer, GroupAnswer, LogAnswer } from './reader';
+import { Model, type News } from './model';
+import type { Cost, Snapshot, Tick } from './picture';
+import type { ClusterReader, GroupAnswer, LogAnswer } from './reader';
 import { OK } from './reader';
+import { Rhythm } from './rhythm';
 
-/** How often is asked for what, in ms: while somebody watches, and while nobody does. */
-const WATCHED = {
-  round: 200,
-  cluster: 1000,
-  topics: 10_000,
-  list: 1000,
-  describe: 500,
-  others: 5000,
-  ages: 1000,
-};
-const UNWATCHED = {
-  round: 5000,
-  cluster: 15_000,
-  topics: 60_000,
-  list: 15_000,
-  describe: 15_000,
-  others: 60_000,
-  ages: 15_000,
-};
-type Question = keyof typeof WATCHED;
-
+/** A Kafka that does not answer is asked again after so long, in ms. */
+const SILENT_ROUND_MS = 500;
 /** A broker with nothing new waits so long, in ms, before it says so. */
 const FETCH_WAIT_MS = 200;
 /** The newest messages, in bytes, of all partitions in a round. */
@@ -52,8 +35,6 @@ const OFFSET_OUT_OF_RANGE = 1;
 /** A topic that is looked at. */
 class Watched {
   readonly model: Model;
-  /** The picture as it was last told. */
-  told: Picture;
   watchers = 0;
   unwatchedSince = Date.now();
   /** The offset to be fetched next, by partition, and how often it was asked for in vain. */
@@ -61,21 +42,31 @@ class Watched {
 
   constructor(topic: string) {
     this.model = new Model(topic, Date.now());
-    this.told = this.model.picture;
   }
 }
+
+/** What a round has learnt of all topics, and of each. */
+type Learnt = Omit<Answers, 'now' | 'logs' | 'ages'>;
+type LearntOf = Pick<Answers, 'logs' | 'ages'>;
 
 export class Poller {
   /** Told after each round, of each topic that is looked at. */
   onTick: (topic: string, tick: Tick) => void = () => {};
   /** Told when Kafka falls silent, with the reason, and when it answers again, without. */
   onSilence: (reason: string | undefined) => void = () => {};
+  private readonly reader: ClusterReader;
+  private readonly brokers: Brokers;
+  private readonly commits: CommitTail;
   private topics: string[] = [];
   private groupsLeftOut = 0;
   private readonly watched = new Map<string, Watched>();
-  /** The coordinator of each group. */
+  /** The coordinator of each group that is followed. */
   private coordinators = new Map<string, number>();
-  private readonly asked = new Map<Question, number>();
+  /** When each group was in a list last, in ms since 1970. */
+  private readonly listed = new Map<string, number>();
+  /** Groups that were asked once what they have committed, whatever they read. */
+  private readonly othersAsked = new Set<string>();
+  private readonly rhythm = new Rhythm(() => this.watchers() > 0);
   private wake = () => {};
   private isSilent = false;
   private requests = 0;
@@ -87,21 +78,17 @@ export class Poller {
     createReader: (onRequest: () => void) => ClusterReader,
   ) {
     this.reader = createReader(() => this.requests++);
-    this.brokers = new Brokers(this.reader, () => this.asked.delete('cluster'));
+    this.brokers = new Brokers(this.reader, () => this.rhythm.forget('cluster'));
     this.commits = new CommitTail(this.reader, this.brokers);
     this.watched.set(topic, new Watched(topic));
   }
-
-  private readonly reader: ClusterReader;
-  private readonly brokers: Brokers;
-  private readonly commits: CommitTail;
 
   /** Somebody looks at the topic; the function that is given ends that. */
   watch(topic: string): () => void {
     const watched = this.watched.get(topic) ?? new Watched(topic);
     this.watched.set(topic, watched);
     watched.watchers++;
-    this.asked.clear();
+    this.rhythm.forget();
     this.wake();
     return () => {
       watched.watchers--;
@@ -116,11 +103,12 @@ export class Poller {
     const { model } = watched;
     return {
       now: Date.now(),
+      heard: model.heard,
       picture: model.picture,
       topics: this.topics,
       groupsLeftOut: this.groupsLeftOut,
       messages: model.messages,
-      happenings: model.happenings,
+      happenings: model.story.happenings,
       past: model.memory.past,
       cost: this.costNow(),
     };
@@ -134,7 +122,7 @@ export class Poller {
       if (stopping.aborted) return;
       const pause = new AbortController();
       this.wake = () => pause.abort();
-      const untilNext = begin + (this.isSilent ? WATCHED.describe : this.every('round')) - Date.now();
+      const untilNext = begin + (this.isSilent ? SILENT_ROUND_MS : this.rhythm.every('round')) - Date.now();
       // Somebody may have come while the round went on.
       if (untilNext > 0) await sleep(untilNext, AbortSignal.any([pause.signal, stopping]));
     }
@@ -142,128 +130,137 @@ export class Poller {
 
   /** What the answers say is told in one go, when all have come: one picture, of one moment. */
   private async round(): Promise<void> {
-    const tell: Tell = [];
     try {
-      await this.askForCluster(tell);
-      const commits = await this.commits.read();
-      if (commits.some(({ group }) => !this.coordinators.has(group))) this.asked.delete('list');
-      await this.askForGroups(tell);
-      // In this order: what is committed can't lie beyond an end that is asked for afterwards.
-      tell.push((model) => model.commits(commits, this.commits.isReadable));
-      await this.askForCommitted(tell);
-      await this.askForLogs(tell);
-      await this.askForAges(tell);
+      const learnt = await this.learn();
+      const of = new Map<Watched, LearntOf>();
+      await Promise.all(
+        [...this.watched].map(async ([topic, watched]) =>
+          of.set(watched, await this.learnOf(topic, watched)),
+        ),
+      );
+      const now = Date.now();
       this.setSilent(undefined);
+      for (const [topic, watched] of this.watched) {
+        const { logs, ages } = of.get(watched) ?? { logs: [], ages: [] };
+        this.tell(topic, watched, now, watched.model.apply({ ...learnt, logs, ages, now }));
+      }
     } catch (error) {
-      this.asked.clear();
-      const message = lastLine(error) ?? says(error as Error);
-      tell.length = 0;
-      tell.push((model, now) => model.silent(message, now));
-      this.setSilent(message);
-    }
-    const now = Date.now();
-    for (const [topic, watched] of this.watched) {
-      const { model } = watched;
-      for (const one of tell) one(model, now);
-      const change = diff(watched.told, model.picture);
-      watched.told = model.picture;
-      this.onTick(topic, { now, change, ...model.takeNews(now), cost: this.costNow() });
-      if (topic !== this.topic && watched.watchers === 0 && now - watched.unwatchedSince > FORGET_MS)
-        this.watched.delete(topic);
+      this.rhythm.forget();
+      const now = Date.now();
+      const refusal = lastLine(error);
+      this.setSilent(refusal ?? says(error as Error));
+      for (const [topic, watched] of this.watched)
+        this.tell(topic, watched, now, watched.model.fallSilent(refusal, now));
     }
   }
 
-  private async askForCluster(tell: Tell): Promise<void> {
-    if (this.isDue('topics')) {
+  private tell(topic: string, { model, watchers, unwatchedSince }: Watched, now: number, news: News): void {
+    this.onTick(topic, { now, heard: model.heard, ...news, cost: this.costNow() });
+    if (topic !== this.topic && watchers === 0 && now - unwatchedSince > FORGET_MS)
+      this.watched.delete(topic);
+  }
+
+  private async learn(): Promise<Learnt> {
+    const cluster = await this.askForCluster();
+    const written = await this.commits.read();
+    if (written.some(({ group }) => !this.coordinators.has(group))) this.rhythm.forget('list');
+    const groups = await this.askForGroups();
+    const committed = await this.askForCommitted();
+    return {
+      ...(cluster && { cluster }),
+      silent: new Map(this.brokers.silent),
+      ...(groups && { groups }),
+      written,
+      isWrittenReadable: this.commits.isReadable,
+      committed,
+    };
+  }
+
+  private async learnOf(topic: string, watched: Watched): Promise<LearntOf> {
+    const logs = await this.askForLogs(topic, watched);
+    return {
+      logs,
+      ages: this.rhythm.isDue('ages', topic) ? await this.askForAges(topic, watched.model) : [],
+    };
+  }
+
+  private async askForCluster(): Promise<Answers['cluster']> {
+    if (this.rhythm.isDue('topics')) {
       const { topics } = await this.reader.describeCluster();
       this.topics = topics
         .filter(({ internal }) => !internal)
         .map(({ topic }) => topic)
         .sort();
     }
-    if (!this.isDue('cluster')) return;
+    if (!this.rhythm.isDue('cluster')) return undefined;
     const answer = await this.reader.describeCluster([...this.watched.keys(), OFFSETS_TOPIC]);
     this.brokers.ids = answer.brokers.map(({ id }) => id);
     this.commits.lead(answer.topics);
-    const silent = new Map(this.brokers.silent);
-    tell.push((model, now) => model.cluster(answer, now, silent));
+    return answer;
   }
 
-  private async askForGroups(tell: Tell): Promise<void> {
-    if (this.isDue('list')) {
-      const lists = await this.brokers.ofEach(async (id) => [id, await this.reader.listGroups(id)] as const);
-      const coordinators = new Map(
-        lists.flatMap(([id, groups]) => groups.map((group) => [group, id] as const)),
-      );
-      const now = Date.now();
-      for (const group of coordinators.keys()) this.listed.set(group, now);
-      if (this.brokers.ids.length > 1)
-        for (const [group, id] of this.coordinators)
-          if (!coordinators.has(group) && now - (this.listed.get(group) ?? 0) < HANDOVER_MS)
-            coordinators.set(group, id);
-      for (const group of this.listed.keys()) if (!coordinators.has(group)) this.listed.delete(group);
-      const shown = this.shownGroups();
-      const followed = [...coordinators]
-        .sort(([one], [other]) => Number(shown.has(other)) - Number(shown.has(one)) || (one < other ? -1 : 1))
-        .slice(0, GROUPS);
-      this.groupsLeftOut = coordinators.size - followed.length;
-      if (followed.some(([group]) => !this.coordinators.has(group))) this.asked.delete('describe');
-      this.coordinators = new Map(followed);
-    }
-    if (!this.isDue('describe')) return;
+  private async askForGroups(): Promise<Answers['groups']> {
+    if (this.rhythm.isDue('list')) await this.askForList();
+    if (!this.rhythm.isDue('describe')) return undefined;
     const unanswered = new Set(this.coordinators.keys());
     const answers = await this.brokers.ofEach(async (id): Promise<GroupAnswer[]> => {
       const groups = [...this.coordinators].filter(([, broker]) => broker === id).map(([group]) => group);
       return groups.length > 0 ? await this.reader.describeGroups(id, groups) : [];
     });
-    for (const { id } of answers.flat()) unanswered.delete(id);
-    tell.push((model, now) => model.groups(answers.flat(), now, unanswered));
+    const described = answers.flat();
+    for (const { id } of described) unanswered.delete(id);
+    return { described, unanswered };
   }
 
-  /** When each group was in a list last, in ms since 1970. */
-  private readonly listed = new Map<string, number>();
+  private async askForList(): Promise<void> {
+    const lists = await this.brokers.ofEach(async (id) => [id, await this.reader.listGroups(id)] as const);
+    const coordinators = new Map(
+      lists.flatMap(([id, groups]) => groups.map((group) => [group, id] as const)),
+    );
+    const now = Date.now();
+    for (const group of coordinators.keys()) this.listed.set(group, now);
+    if (this.brokers.ids.length > 1)
+      for (const [group, id] of this.coordinators)
+        if (!coordinators.has(group) && now - (this.listed.get(group) ?? 0) < HANDOVER_MS)
+          coordinators.set(group, id);
+    for (const group of this.listed.keys()) if (!coordinators.has(group)) this.listed.delete(group);
+    const shown = this.shownGroups();
+    const followed = [...coordinators]
+      .sort(([one], [other]) => Number(shown.has(other)) - Number(shown.has(one)) || (one < other ? -1 : 1))
+      .slice(0, GROUPS);
+    this.groupsLeftOut = coordinators.size - followed.length;
+    if (followed.some(([group]) => !this.coordinators.has(group))) this.rhythm.forget('describe');
+    this.coordinators = new Map(followed);
+  }
 
   /** Of the groups that are shown, each time; of the others, now and then: they may have come to the topic. */
-  private async askForCommitted(tell: Tell): Promise<void> {
+  private async askForCommitted(): Promise<Answers['committed']> {
     const shown = this.shownGroups();
-    const withOthers = this.isDue('others');
+    const withOthers = this.rhythm.isDue('others');
     const groups = [...this.coordinators].filter(
       ([group]) => shown.has(group) || withOthers || !this.othersAsked.has(group),
     );
-    const answers: [string, CommittedAnswer, number][] = [];
+    const answers: Answers['committed'] = [];
     await Promise.all(
-      groups.map(async ([group, broker]) => {
-        const answer = await this.brokers.of(broker, (id) => this.reader.fetchCommitted(id, group));
+      groups.map(async ([group, coordinator]) => {
+        const offsets = await this.brokers.of(coordinator, (id) => this.reader.fetchCommitted(id, group));
         this.othersAsked.add(group);
-        if (answer) answers.push([group, answer, broker]);
+        if (offsets) answers.push({ group, coordinator, offsets });
       }),
     );
     for (const group of this.othersAsked) if (!this.coordinators.has(group)) this.othersAsked.delete(group);
-    for (const [group, answer, broker] of answers)
-      tell.push((model, now) => model.committed(group, answer, broker, now));
+    return answers;
   }
 
-  private readonly othersAsked = new Set<string>();
-
-  private async askForLogs(tell: Tell): Promise<void> {
-    const isWatched = this.isWatched();
-    await Promise.all(
-      [...this.watched].map(async ([topic, watched]) => {
-        const answers: LogAnswer[] = [];
-        await this.brokers.ofEach(async (broker) => {
-          const partitions = Object.entries(watched.model.picture.partitions)
-            .filter(([, { leader }]) => leader === broker)
-            .map(([partition]) => Number(partition));
-          if (partitions.length > 0)
-            answers.push(
-              ...(await this.askLeader(broker, topic, partitions, watched, isWatched ? FETCH_WAIT_MS : 0)),
-            );
-        });
-        tell.push((model, now) => {
-          if (model === watched.model) model.log(answers, now);
-        });
-      }),
-    );
+  private async askForLogs(topic: string, watched: Watched): Promise<LogAnswer[]> {
+    const maxWaitMs = this.watchers() > 0 ? FETCH_WAIT_MS : 0;
+    const answers = await this.brokers.ofEach(async (broker) => {
+      const partitions = Object.entries(watched.model.picture.partitions)
+        .filter(([, { leader }]) => leader === broker)
+        .map(([partition]) => Number(partition));
+      return partitions.length > 0 ? await this.askLeader(broker, topic, partitions, watched, maxWaitMs) : [];
+    });
+    return answers.flat();
   }
 
   private async askLeader(
@@ -290,7 +287,7 @@ export class Poller {
     for (const { partition, error, next, stable, end } of answers) {
       const position = positions.get(partition);
       if (error === OFFSET_OUT_OF_RANGE) positions.delete(partition);
-      else if (error !== OK) this.asked.delete('cluster');
+      else if (error !== OK) this.rhythm.forget('cluster');
       else if (position && next !== undefined) positions.set(partition, { offset: next, tries: 0 });
       // More than one broker sends in one answer, or nothing that is a message: it is passed over in the end.
       else if (position && (stable < 0 ? end : stable) > position.offset && ++position.tries >= TRIES)
@@ -299,52 +296,33 @@ export class Poller {
     return answers.filter(({ error }) => error === OK);
   }
 
-  /** How long the oldest message that a group has yet to read has been there: looked up where we have not seen it. */
-  private async askForAges(tell: Tell): Promise<void> {
-    if (!this.isDue('ages')) return;
-    for (const [topic, { model }] of this.watched) {
-      const waiting = model.withoutAge();
-      // Not the same ones each time, where they are too many.
-      const from = Math.floor(Math.random() * waiting.length);
-      for (const { group, offsets } of [...waiting.slice(from), ...waiting.slice(0, from)].slice(0, LOOK_UPS))
-        await this.brokers.ofEach(async (broker) => {
-          const led = offsets.filter(
-            ({ partition }) => model.picture.partitions[partition]?.leader === broker,
-          );
-          if (led.length === 0) return;
-          const answers = await this.reader.fetch(broker, topic, led, { maxWaitMs: 0, maxBytes: 2048 });
-          for (const { partition, records } of answers) {
-            const { offset } = led.find((one) => one.partition === partition) ?? {};
-            const [record] = records;
-            if (record && offset !== undefined)
-              tell.push((one) => one === model && one.oldest(group, partition, offset, record.timestamp));
-          }
-        });
-    }
+  /** Since when the oldest message that a group has not committed is there: looked up where we have not seen it. */
+  private async askForAges(topic: string, model: Model): Promise<Answers['ages']> {
+    const ages: Answers['ages'] = [];
+    const waiting = model.withoutAge();
+    // Not the same ones each time, where they are too many.
+    const from = Math.floor(Math.random() * waiting.length);
+    for (const { group, offsets } of [...waiting.slice(from), ...waiting.slice(0, from)].slice(0, LOOK_UPS))
+      await this.brokers.ofEach(async (broker) => {
+        const led = offsets.filter(({ partition }) => model.picture.partitions[partition]?.leader === broker);
+        if (led.length === 0) return;
+        const answers = await this.reader.fetch(broker, topic, led, { maxWaitMs: 0, maxBytes: 2048 });
+        for (const { partition, records } of answers) {
+          const { offset } = led.find((one) => one.partition === partition) ?? {};
+          const [record] = records;
+          if (record && offset !== undefined)
+            ages.push({ group, partition, offset, timestamp: record.timestamp });
+        }
+      });
+    return ages;
   }
 
   private shownGroups(): Set<string> {
     return new Set([...this.watched.values()].flatMap(({ model }) => Object.keys(model.picture.groups)));
   }
 
-  private isWatched(): boolean {
-    return this.watchers() > 0;
-  }
-
   private watchers(): number {
     return [...this.watched.values()].reduce((sum, { watchers }) => sum + watchers, 0);
-  }
-
-  private every(question: Question): number {
-    return (this.isWatched() ? WATCHED : UNWATCHED)[question];
-  }
-
-  private isDue(question: Question): boolean {
-    const now = Date.now();
-    // The rounds before were a little late, or early.
-    if (now - (this.asked.get(question) ?? 0) < this.every(question) - WATCHED.round / 2) return false;
-    this.asked.set(question, now);
-    return true;
   }
 
   private costNow(): Cost {
@@ -365,5 +343,3 @@ export class Poller {
     this.onSilence(reason);
   }
 }
-
-type Tell = ((model: Model, now: number) => unknown)[];

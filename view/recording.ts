@@ -1,5 +1,6 @@
 /** What the live view told of a topic for a while, in a form that is small enough to be kept. */
-import { merge, type Picture, type Snapshot, type Tick } from './picture';
+import { merge } from './change';
+import type { Picture, Snapshot, Tick } from './picture';
 
 export interface Recording {
   /** What it told first; `now` is when that was. */

@@ -67,7 +67,7 @@ for (const [how, end, back] of [
         (brokers[victim]?.gone ?? brokers[victim]?.silent) !== undefined
       );
     });
-    assert.equal(picture.silent, undefined, 'the others answer');
+    assert.equal(picture.silence, undefined, 'the others answer');
     // A client of kafkajs may wait for a frozen broker for long: that is not for the view to show.
     if (back === 'start') {
       await kafka.write(topic, messages(3, 5));
@@ -82,15 +82,12 @@ for (const [how, end, back] of [
     await sees('all three', isWhole);
     const sentences = await told();
     const about = (pattern: RegExp) => sentences.filter((text) => pattern.test(text)).length;
-    assert.ok(about(new RegExp(`^Partition 0: broker \\d leads now; before, it was ${victim}`)) >= 1);
-    assert.ok(about(new RegExp(`^Broker ${victim} (is gone|does not answer)`)) >= 1, sentences.join('\n'));
-    assert.ok(
-      about(new RegExp(`^Broker ${victim} (is back|answers again) after`)) >= 1,
-      sentences.join('\n'),
-    );
-    assert.ok(about(new RegExp(`^Broker ${victim} `)) <= 8, 'and no flood');
-    assert.equal(about(/is the controller now/), 0, 'of which Kafka tells nothing');
-    assert.equal(about(/ is gone: Kafka does not know the group/), 0, 'the group was there all the time');
+    assert.ok(about(new RegExp(`led by broker \\d, no more by ${victim}`)) >= 1);
+    assert.ok(about(new RegExp(`roker ${victim} (is gone|does not answer)`)) >= 1, sentences.join('\n'));
+    assert.ok(about(new RegExp(`roker ${victim} (is back after|was away for)`)) >= 1, sentences.join('\n'));
+    assert.ok(about(new RegExp(`roker ${victim} `)) <= 8, 'and no flood');
+    assert.equal(about(/is the controller, no more/), 0, 'of which Kafka tells nothing');
+    assert.equal(about(/ is gone: Kafka does not know this group/), 0, 'the group was there all the time');
     assert.deepEqual(view.service.lines, [`The live view is at http://localhost:${view.port}`]);
     close();
     assert.equal(await reader.stop(), 0);

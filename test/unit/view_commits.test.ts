@@ -1,7 +1,7 @@
 /** What is read of the topic in which Kafka keeps the groups' commits. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commitOf } from '../../view/commits';
+import { writtenIn } from '../../view/commits';
 
 const text = (value: string) => {
   const bytes = Buffer.from(value);
@@ -19,13 +19,23 @@ const record = (key: Buffer | null, value: Buffer | null) => ({ offset: 0, times
 
 test('a commit is read of its key and the beginning of its value', () => {
   const commit = { group: 'pär', topic: 't', partition: 3, offset: 2 ** 33 + 7, at: 7000 };
-  for (const version of [0, 1]) assert.deepEqual(commitOf(record(key(version), value)), commit);
+  for (const version of [0, 1]) assert.deepEqual(writtenIn(record(key(version), value)), commit);
 });
 
-test('what is no commit is passed over: members, deletions, what is cut off', () => {
-  assert.equal(commitOf(record(key(2), value)), undefined);
-  assert.equal(commitOf(record(key(), null)), undefined);
-  assert.equal(commitOf(record(null, value)), undefined);
-  assert.equal(commitOf(record(key().subarray(0, 6), value)), undefined);
-  assert.equal(commitOf(record(Buffer.alloc(0), Buffer.alloc(0))), undefined);
+test('an offset that was deleted is a commit of none', () => {
+  const { offset, ...rest } = { group: 'pär', topic: 't', partition: 3, offset: undefined, at: 7000 };
+  assert.deepEqual(writtenIn(record(key(), null)), { ...rest, offset });
+});
+
+test('that partitions were shared out is read of the record of the group', () => {
+  const group = Buffer.concat([int16(2), text('pär')]);
+  assert.deepEqual(writtenIn(record(group, value)), { group: 'pär', at: 7000 });
+  assert.equal(writtenIn(record(group, null)), undefined, 'the group was deleted');
+});
+
+test('what is none of them is passed over: later kinds, what is cut off', () => {
+  assert.equal(writtenIn(record(key(3), value)), undefined);
+  assert.equal(writtenIn(record(null, value)), undefined);
+  assert.equal(writtenIn(record(key().subarray(0, 6), value)), undefined);
+  assert.equal(writtenIn(record(Buffer.alloc(0), Buffer.alloc(0))), undefined);
 });

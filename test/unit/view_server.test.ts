@@ -13,6 +13,7 @@ const picture = { topic: 't', brokers: {}, partitions: {}, groups: {} };
 const cost = { requests: 1, watchers: 1 };
 const snapshot: Snapshot = {
   now: 1,
+  heard: 1,
   picture,
   topics: ['t'],
   groupsLeftOut: 0,
@@ -21,7 +22,14 @@ const snapshot: Snapshot = {
   past: { since: 0, base: picture, changes: [] },
   cost,
 };
-const tick = (change: Tick['change'] = {}): Tick => ({ now: 2, change, messages: {}, happenings: [], cost });
+const tick = (change: Tick['change'] = {}): Tick => ({
+  now: 2,
+  heard: 2,
+  change,
+  messages: {},
+  happenings: [],
+  cost,
+});
 
 /** How many streams look at each topic. */
 const watchers = new Map<string, number>();

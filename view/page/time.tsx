@@ -1,40 +1,55 @@
-/** The time that is looked at: to be stopped, and wound back. */
+/** The time that is looked at: to be stopped, and wound back; with a mark where something happened. */
 import { age } from '../../lib/message/age';
+import { lookOf } from './look';
+import { second } from './past';
+import type { Frame, Store } from './store';
 import { clock } from './words';
 
-export interface TimeProps {
-  /** What can be looked at, and what is, in ms since 1970. */
-  from: number;
-  to: number;
-  at: number;
-  isStopped: boolean;
-  /** What the button does, in a word or two, while it is stopped. */
-  goOn: string;
-  onStop(): void;
-  onGoOn(): void;
-  onSeek(at: number): void;
-}
-
 /** The slider knows seconds: of one, what its end was. */
-export function Time({ from, to, at, isStopped, goOn, onStop, onGoOn, onSeek }: TimeProps) {
-  const told = to - at < 1000 ? clock(at) : `${clock(at)}, ${age(to - at)} ago`;
+export function Time({ frame: { present, picture }, store }: { frame: Frame; store: Store }) {
+  const { player } = store.source;
+  const now = store.lookedAt ?? present;
+  const from = player?.from ?? store.since();
+  const to = player?.to ?? present;
+  const told = to - now < 1000 ? clock(now) : `${clock(now)}, ${age(to - now)} ago`;
+  const isStopped = store.isStopped();
   return (
     <div class="time">
-      <button type="button" aria-pressed={isStopped} onClick={isStopped ? onGoOn : onStop}>
-        {isStopped ? `▶ ${goOn}` : '❚❚ pause'}
+      <button
+        type="button"
+        aria-pressed={isStopped}
+        aria-keyshortcuts="Space"
+        onClick={() => store.pauseOrGoOn()}
+      >
+        {isStopped ? `▶ ${player ? 'play' : 'back to now'}` : '❚❚ pause'}
       </button>
-      <input
-        type="range"
-        aria-label="moment"
-        aria-valuetext={told}
-        min={second(from)}
-        max={second(to)}
-        value={second(at)}
-        onInput={({ currentTarget }) => onSeek(Math.min(to, Number(currentTarget.value) * 1000 + 999))}
-      />
+      <div class="slider">
+        <input
+          type="range"
+          aria-label="moment"
+          aria-valuetext={told}
+          min={second(from)}
+          max={second(to)}
+          value={second(now)}
+          onInput={({ currentTarget }) =>
+            store.lookAt(Math.min(to, Number(currentTarget.value) * 1000 + 999))
+          }
+        />
+        <div class="marks" aria-hidden="true">
+          {store.known?.happenings.map(({ id, at, kind, group }) => {
+            const name = group === undefined ? undefined : picture.groups[group]?.name;
+            if (at < from || at > to) return null;
+            return (
+              <i
+                key={id}
+                class={`mark kind-${kind} ${name ? lookOf(name).colour : ''}`}
+                style={{ left: `${(((at - from) / Math.max(1, to - from)) * 100).toFixed(2)}%` }}
+              />
+            );
+          })}
+        </div>
+      </div>
       <output>{told}</output>
     </div>
   );
 }
-
-const second = (at: number) => Math.floor(at / 1000);

@@ -1,0 +1,66 @@
+/** The brokers: who is there, who leads what. With one there is not much to say. */
+import { age } from '../../lib/message/age';
+import { listed } from '../sentences';
+import type { Frame } from './store';
+import { Term } from './tip';
+
+export function Brokers({ frame: { picture, now, old } }: { frame: Frame }) {
+  const brokers = Object.entries(picture.brokers);
+  return (
+    <section class="brokers" aria-labelledby="brokers">
+      <details open={brokers.length > 1}>
+        <summary>
+          <h2 id="brokers">{brokers.length === 1 ? 'One broker' : `${brokers.length} brokers`}</h2>
+        </summary>
+        <ul>
+          {brokers.map(([id, broker]) => (
+            <BrokerItem
+              key={id}
+              id={id}
+              away={broker.gone ?? broker.silent ?? (old === undefined ? undefined : now - old)}
+              frame={{ picture, now }}
+            />
+          ))}
+        </ul>
+        <p class="quiet">
+          A broker can be the <Term word="leader" /> of partitions, <Term word="in sync" /> with their leader,
+          the <Term word="coordinator" /> of groups, and the <Term word="controller" />.
+        </p>
+      </details>
+    </section>
+  );
+}
+
+function BrokerItem({
+  id,
+  away,
+  frame: { picture, now },
+}: {
+  id: string;
+  away: number | undefined;
+  frame: Pick<Frame, 'picture' | 'now'>;
+}) {
+  const number = Number(id);
+  const { host, port } = picture.brokers[id] ?? {};
+  const partitions = Object.entries(picture.partitions);
+  const leads = partitions.filter(([, { leader }]) => leader === number).map(([one]) => Number(one));
+  const behind = partitions
+    .filter(([, { replicas, isr }]) => replicas.includes(number) && !isr.includes(number))
+    .map(([one]) => Number(one));
+  const groups = Object.values(picture.groups).filter(({ coordinator }) => coordinator === number);
+  return (
+    <li class={`broker ${away === undefined ? '' : 'is-away'}`}>
+      <b>broker {id}</b>{' '}
+      <span class="quiet">
+        {host}:{port}
+      </span>
+      {away !== undefined && <span class="bad"> no answer for {age(now - away)}</span>}
+      {picture.controller === number && <span> controller</span>}
+      <p>
+        leads {leads.length === 0 ? 'no partition' : listed(leads)}
+        {behind.length > 0 && <span class="bad">; not in sync in {listed(behind)}</span>}
+        {groups.length > 0 && `; coordinates ${groups.map(({ name }) => name).join(', ')}`}
+      </p>
+    </li>
+  );
+}
