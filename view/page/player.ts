@@ -37,7 +37,7 @@ export class Recorded implements Source, Player {
 
   listen(listener: Listener): void {
     this.listener = listener;
-    this.load(this.recording);
+    queueMicrotask(() => this.load(this.recording));
   }
 
   /** Plays another one, from its beginning. */

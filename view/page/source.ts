@@ -2,7 +2,7 @@
 import type { Snapshot, Tick } from '../picture';
 
 export interface Source {
-  /** Begins to tell, of the topic that is named; of its own where none is. */
+  /** Begins to tell, once it has returned, of the topic that is named; of its own where none is. */
   listen(listener: Listener, topic?: string): void;
   /** The moment that is the present there, in ms since 1970. */
   now(): number;

@@ -11,7 +11,8 @@ export function Time({ frame: { present, picture }, store }: { frame: Frame; sto
   const now = store.lookedAt ?? present;
   const from = player?.from ?? store.since();
   const to = player?.to ?? present;
-  const told = to - now < 1000 ? clock(now) : `${clock(now)}, ${age(to - now)} ago`;
+  const ago = to - now < 1000 ? clock(now) : `${clock(now)}, ${age(to - now)} ago`;
+  const told = player ? `${clock(now)}, ${age(now - from)} of ${age(to - from)}` : ago;
   const isStopped = store.isStopped();
   return (
     <div class="time">
