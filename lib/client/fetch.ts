@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster';
 import type { AskOptions } from './connection';
-import { check } from './errors';
+import { check, type KafkaError } from './errors';
 import { Decoder } from './kafkajs';
 
 /** What a fetch tells of one partition. */
@@ -106,4 +106,18 @@ export function decodeFetch(version: number): (payload: Buffer) => Promise<Fetch
     // Before version 8 the broker waits itself, and the client need not.
     return { clientSideThrottleTime: version >= 8 ? throttleMs : 0, errorCode, responses };
   };
+}
+
+/**
+ * Why nothing comes of the partition from this offset on, though its log goes on; undefined where it is at its end. Of
+ * that no request fails.
+ */
+export function findStandstill(
+  { partition, stable, end }: FetchedPartition,
+  offset: number,
+): KafkaError | undefined {
+  if (offset >= end || offset < stable) return undefined;
+  const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
+  const error = new Error(`${what} wait for a transaction that another producer has begun and not ended`);
+  return Object.assign(error, { type: 'OPEN_TRANSACTION' });
 }

@@ -1,8 +1,8 @@
 /** What an entrypoint calls: a member of a consumer group that loses nothing, and hands its messages to a handler. */
 import { type BatchHandler, InBatches } from '../handling/batches';
-import type { Commits } from '../handling/commits';
 import { guard } from '../handling/handler';
 import { type MessageHandler, OneByOne } from '../handling/one_by_one';
+import type { MakeWorker } from '../handling/worker';
 import { describePlace } from '../message/message';
 import type { BatchConfig, ConsumerConfig } from '../settings/settings';
 import { Member } from './member';
@@ -19,7 +19,12 @@ export function consume(
   handle: MessageHandler,
 ): Promise<void> {
   const { guarded, failure } = guard(handle, (message) => describePlace([message]));
-  return new Member(config, stopping, (commits) => new OneByOne(commits, guarded), failure).run();
+  return new Member(
+    config,
+    stopping,
+    (commits, until) => new OneByOne(commits, until, guarded),
+    failure,
+  ).run();
 }
 
 /** As consume, but the handler gets batches: of one partition, in order, of BATCH_SIZE messages at the most. */
@@ -30,6 +35,7 @@ export function consumeInBatches(
 ): Promise<void> {
   const { batchSize, batchWaitMs } = config;
   const { guarded, failure } = guard(handle, describePlace);
-  const makeWorker = (commits: Commits) => new InBatches(commits, batchSize, batchWaitMs, guarded);
+  const makeWorker: MakeWorker = (commits, until) =>
+    new InBatches(commits, until, batchSize, batchWaitMs, guarded);
   return new Member(config, stopping, makeWorker, failure).run();
 }

@@ -9,6 +9,7 @@ export class Generation implements Membership {
   /** Kafka's number of it. */
   readonly generationId: number;
   private readonly ended = new AbortController();
+  private readonly closed = new AbortController();
   /** Aborted once nothing more is to be taken: it is over, or the member is to end. */
   readonly until: AbortSignal;
 
@@ -34,5 +35,14 @@ export class Generation implements Membership {
 
   end(reason: unknown): void {
     this.ended.abort(reason);
+  }
+
+  /** Aborted once this member has nothing of it in hand any more. Until then it is alive, and says so. */
+  get done(): AbortSignal {
+    return this.closed.signal;
+  }
+
+  close(): void {
+    this.closed.abort();
   }
 }

@@ -4,12 +4,12 @@
  */
 import { Cluster } from '../client/cluster';
 import { check, type KafkaError, kindOf, lastLine, OK } from '../client/errors';
-import { type FetchedPartition, fetch } from '../client/fetch';
+import { type FetchedPartition, fetch, findStandstill } from '../client/fetch';
 import { FetchedRecords } from '../client/records';
 import { Topic } from '../client/topic';
 import { Commits } from '../handling/commits';
 import { HandlerFailed } from '../handling/handler';
-import type { Worker } from '../handling/worker';
+import type { MakeWorker, Worker } from '../handling/worker';
 import { print, sleep, unlessStopped } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
 import { Trouble } from '../trouble/trouble';
@@ -23,9 +23,6 @@ import { Starts } from './starts';
 const HEARTBEAT_MS = 1000;
 /** A fetch waits so long for messages, in ms, and brings so many bytes at the most: memory is small. */
 const FETCH = { maxWaitMs: 500, maxBytes: 1_048_576, maxBytesOfEach: 1_048_576 };
-/** Before what has failed is tried again, in ms; and once something was said to hold us up. */
-const RETRY_MS = 200;
-const HELD_UP_RETRY_MS = 1000;
 /** These need a new start. */
 const TO_START_ANEW = ['OFFSET_OUT_OF_RANGE', 'UNKNOWN_TOPIC_OR_PARTITION'];
 /** The group is to deal anew, which it does when a member joins again that says so. */
@@ -49,8 +46,9 @@ export class Member {
   private readonly starts: Starts;
   private readonly assigner: Assigner;
   private readonly goodbye: Goodbye;
+  private readonly failed = new AbortController();
   /** Aborted when the service is to stop, or something has failed for good: nothing more is taken. */
-  private readonly ending = new AbortController();
+  private readonly ending: AbortSignal;
   /** The name by which the coordinator knows us. */
   private memberId = '';
   private generation: Generation | undefined;
@@ -67,19 +65,17 @@ export class Member {
   constructor(
     private readonly config: ConsumerConfig,
     stopping: AbortSignal,
-    private readonly makeWorker: (commits: Commits) => Worker,
+    private readonly makeWorker: MakeWorker,
     private readonly failure: Promise<never>,
   ) {
-    const ending = this.ending.signal;
-    if (stopping.aborted) this.ending.abort();
-    stopping.addEventListener('abort', () => this.ending.abort(), { once: true });
-    this.trouble = new Trouble(config.brokers, ending);
+    this.ending = AbortSignal.any([stopping, this.failed.signal]);
+    this.trouble = new Trouble(config.brokers, this.ending);
     this.cluster = new Cluster(config, this.trouble.hear);
     this.coordinator = new Coordinator(this.cluster, config);
     this.topic = new Topic(this.cluster, config);
     this.starts = new Starts(config, this.topic);
     this.assigner = new Assigner(this.cluster);
-    this.goodbye = new Goodbye(ending, this.trouble);
+    this.goodbye = new Goodbye(this.ending, this.trouble);
   }
 
   /**
@@ -94,14 +90,14 @@ export class Member {
     } catch (error) {
       throw error instanceof HandlerFailed ? error : new Error(lastLine(error));
     } finally {
-      this.ending.abort();
+      this.failed.abort();
       await this.leave();
     }
   }
 
   /** One generation of the group after the other. */
   private async live(): Promise<void> {
-    while (!this.ending.signal.aborted) {
+    while (!this.ending.aborted) {
       try {
         await this.ensureTopic();
         await this.starts.remember();
@@ -127,8 +123,10 @@ export class Member {
     const partitions = await this.withOthers(this.coordinator.syncGroup(joined, assignment));
     if (!partitions) return undefined;
     if (partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
+    // There is nothing to fetch, by which it would be known that we are let in.
+    if (partitions.length === 0) this.trouble.hasWorked = true;
     this.assigned = partitions;
-    this.generation = new Generation(joined, partitions, size, this.ending.signal);
+    this.generation = new Generation(joined, partitions, size, this.ending);
     return this.generation;
   }
 
@@ -140,19 +138,21 @@ export class Member {
     } catch (error) {
       generation.end(error);
     }
-    if (generation.over.aborted) throw generation.over.reason;
+    if (!generation.over.aborted) return;
+    generation.close();
+    throw generation.over.reason;
   }
 
-  /** Heartbeats, beside all else: while a fetch waits, a handler works, or we stop. They tell of a rebalance. */
+  /** Heartbeats, beside all else, as long as a handler has something of the generation in hand. They tell of a rebalance. */
   private async beat(generation: Generation): Promise<void> {
     let pauseMs = HEARTBEAT_MS;
     for (;;) {
-      await sleep(pauseMs, generation.over);
-      if (generation.over.aborted) return;
+      await sleep(pauseMs, generation.done);
+      if (generation.done.aborted) return;
       // Where it fails, another broker may coordinate the group by now: it knows the members, and nobody joins anew.
       pauseMs = await this.asMember(generation, this.coordinator.heartbeat(generation)).then(
         () => HEARTBEAT_MS,
-        () => RETRY_MS,
+        () => (generation.over.aborted ? HEARTBEAT_MS : this.trouble.retryMs),
       );
     }
   }
@@ -160,7 +160,7 @@ export class Member {
   /** From where the partitions start, until the generation is over or one of them needs a new start. */
   private async consume(generation: Generation): Promise<void> {
     const commits = new Commits((offsets) => this.commit(generation, offsets));
-    const part: Part = { commits, worker: this.makeWorker(commits), positions: new Map() };
+    const part: Part = { commits, worker: this.makeWorker(commits, generation.until), positions: new Map() };
     this.part = part;
     try {
       part.positions = await this.start(generation);
@@ -181,10 +181,10 @@ export class Member {
         commits.end();
       } else throw error;
     }
-    if (this.ending.signal.aborted) return;
-    // What is handled need not come again after the rebalance.
+    if (this.ending.aborted) return;
+    // What the handler has in hand it ends, and what is handled need not come again after the rebalance.
+    await part.worker.end();
     await commits.commit();
-    part.worker.end();
     commits.end();
   }
 
@@ -216,7 +216,7 @@ export class Member {
         const answers = await unlessStopped(until, fetching);
         if (!answers) return;
         for (const data of answers)
-          if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part, until);
+          if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part);
         for (const { errorCode } of answers) check(errorCode);
       } catch (error) {
         if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;
@@ -227,17 +227,20 @@ export class Member {
   }
 
   /** Hands the records to the worker, and so to the handler. The next fetch begins where that has got to. */
-  private async take(data: FetchedPartition, offset: number, part: Part, until: AbortSignal): Promise<void> {
+  private async take(data: FetchedPartition, offset: number, part: Part): Promise<void> {
     const { partition } = data;
     const fetched = new FetchedRecords(this.config.topic, offset, data);
-    this.trouble.standing(`partition ${partition}`, fetched.isEmpty ? standstill(data, offset) : undefined);
+    this.trouble.standing(
+      `partition ${partition}`,
+      fetched.isEmpty ? findStandstill(data, offset) : undefined,
+    );
     if (fetched.isEmpty) return;
     // One at a time, whoever leads them: what is inflated of one is let go of before the next.
     const turn = this.taking.then(async () => {
       // Of an old leader, late: the new one has given it meanwhile.
       if (part.positions.get(partition) !== offset) return;
       const records = { records: fetched.records(), end: fetched.next };
-      part.positions.set(partition, await part.worker.take(partition, records, () => until.aborted));
+      part.positions.set(partition, await part.worker.take(partition, records));
     });
     this.taking = turn.catch(() => undefined);
     await turn;
@@ -259,7 +262,7 @@ export class Member {
     if (commits) await goodbye.lastTry(commits.settle(() => goodbye.givingUp.aborted));
     const uncommitted = commits?.uncommitted ?? 0;
     if (uncommitted > 0) print(`Stopped with ${uncommitted} handled messages not committed: they come again`);
-    this.generation?.end(new Error('The member leaves'));
+    this.generation?.close();
     if (memberId) await goodbye.lastTry(coordinator.leaveGroup(memberId));
     if (this.config.groupIsTemporary && this.assigned) await goodbye.lastTry(coordinator.deleteGroup());
     this.cluster.close();
@@ -279,10 +282,8 @@ export class Member {
   private async withOthers<T>(answer: Promise<T>): Promise<T | undefined> {
     const says =
       'no answer to the join yet: a group waits until all its members have handled what they have in hand, or are given up';
-    const inTime = await unlessStopped(
-      this.ending.signal,
-      this.trouble.during('REBALANCE_IN_PROGRESS', says, answer),
-    );
+    const waiting = this.trouble.during('REBALANCE_IN_PROGRESS', says, answer);
+    const inTime = await unlessStopped(this.ending, waiting);
     if (!inTime) this.coordinator.hangUp();
     return inTime;
   }
@@ -292,29 +293,14 @@ export class Member {
     try {
       return await answer;
     } catch (error) {
-      if (kindOf(error) === 'work' || this.isHopeless(error)) generation.end(error);
+      if (kindOf(error) === 'work' || this.trouble.isHopeless(error)) generation.end(error);
       throw error;
     }
   }
 
   /** Before what has failed is tried again. @throws the error where that can't mend it */
-  private async pause(error: unknown, until = this.ending.signal): Promise<void> {
-    if (this.isHopeless(error)) throw error;
-    await sleep(this.trouble.isStanding ? HELD_UP_RETRY_MS : RETRY_MS, until);
+  private async pause(error: unknown, until = this.ending): Promise<void> {
+    if (this.trouble.isHopeless(error)) throw error;
+    await sleep(this.trouble.retryMs, until);
   }
-
-  /** What we were let in for before may be put right while we go on. Without a partition there is nothing to fetch. */
-  private isHopeless(error: unknown): boolean {
-    return lastLine(error, this.trouble.hasWorked || this.assigned?.length === 0) !== undefined;
-  }
-}
-
-/** Nothing comes of the partition though its log goes on: of that no error tells. */
-function standstill({ partition, stable, end }: FetchedPartition, offset: number): KafkaError | undefined {
-  if (offset >= end || offset < stable) return undefined;
-  const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
-  return Object.assign(
-    new Error(`${what} wait for a transaction that another producer has begun and not ended`),
-    { type: 'OPEN_TRANSACTION' },
-  );
 }

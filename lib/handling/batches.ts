@@ -32,8 +32,6 @@ export class InBatches implements Worker {
   private readonly partitions = new Map<number, Gathering>();
   /** The call of the handler that is under way, and those behind it. */
   private handling: Promise<void> = Promise.resolve();
-  /** Of the records being taken; none are, most of the time. */
-  private interrupted = () => false;
   private isFinishing = false;
   private isOver = false;
   /** Of the batches in the making, in bytes. */
@@ -45,15 +43,14 @@ export class InBatches implements Worker {
    */
   constructor(
     private readonly commits: Commits,
+    private readonly until: AbortSignal,
     private readonly size: number,
     private readonly waitMs: number,
     private readonly handle: BatchHandler,
   ) {}
 
-  async take(partition: number, { records, end }: Fetched, interrupted: () => boolean) {
-    this.interrupted = interrupted;
-    const next = await this.gather(this.at(partition), records, interrupted);
-    this.interrupted = () => false;
+  async take(partition: number, { records, end }: Fetched) {
+    const next = await this.gather(this.at(partition), records);
     if (next === undefined) this.pass(this.at(partition), end);
     return next ?? end;
   }
@@ -64,17 +61,19 @@ export class InBatches implements Worker {
     await this.handling;
   }
 
-  end(): void {
+  end(): Promise<void> {
     this.isOver = true;
     for (const { timer } of this.partitions.values()) clearTimeout(timer);
+    return this.handling;
   }
 
   /** Gives the offset of the first record that it leaves, or undefined where it takes all. */
-  private async gather(gathering: Gathering, records: Iterable<KafkaRecord>, interrupted: () => boolean) {
+  private async gather(gathering: Gathering, records: Iterable<KafkaRecord>) {
+    const { until } = this;
     const { partition, batch } = gathering;
     for (const record of records) {
       if (batch.isFull) await this.hand(gathering);
-      if (interrupted() || batch.isFull) return record.offset;
+      if (until.aborted || batch.isFull) return record.offset;
       const message = parse(partition, record);
       if ('reason' in message) {
         await print(describeSkipped(partition, record, message.reason));
@@ -84,7 +83,7 @@ export class InBatches implements Worker {
       const bytes = bytesOf(message, record);
       if (!this.hasRoom(bytes)) {
         await this.makeRoom(bytes);
-        if (interrupted() || !this.hasRoom(bytes)) return record.offset;
+        if (until.aborted || !this.hasRoom(bytes)) return record.offset;
       }
       gathering.next = record.offset + 1;
       batch.add(message, bytes, performance.now());
@@ -181,14 +180,14 @@ export class InBatches implements Worker {
     this.handling = this.handling.then(async () => {
       // Without the commit of the batches before no further one: a member that the group has thrown out repeats
       // these, not more.
-      await commits.settle(() => this.isOver || this.isFinishing || this.interrupted());
+      await commits.settle(() => this.isOver || this.isFinishing || this.until.aborted);
       gathering.turn = undefined;
       // Over: it comes again. Or empty, where a stop has it handed over.
       if (this.isOver || batch.isEmpty) return;
       clearTimeout(gathering.timer);
       gathering.timer = undefined;
       if (commits.uncommitted > 0 && !this.isFinishing) {
-        this.wait(gathering);
+        if (!this.until.aborted) this.wait(gathering);
         return;
       }
       const ending = this.ending(gathering);

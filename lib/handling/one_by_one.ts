@@ -9,15 +9,16 @@ export type MessageHandler = (message: Message) => Promise<void>;
 export class OneByOne implements Worker {
   constructor(
     private readonly commits: Commits,
+    private readonly until: AbortSignal,
     private readonly handle: MessageHandler,
   ) {}
 
-  async take(partition: number, { records, end }: Fetched, interrupted: () => boolean) {
-    const { commits } = this;
+  async take(partition: number, { records, end }: Fetched) {
+    const { commits, until } = this;
     let next: number | undefined;
     for (const record of records) {
-      if (commits.isFull) await commits.settle(interrupted);
-      if (interrupted()) return record.offset;
+      if (commits.isFull) await commits.settle(() => until.aborted);
+      if (until.aborted) return record.offset;
       const message = parse(partition, record);
       if ('reason' in message) await print(describeSkipped(partition, record, message.reason));
       else await this.handle(message);
@@ -30,5 +31,5 @@ export class OneByOne implements Worker {
 
   async finish(): Promise<void> {}
 
-  end(): void {}
+  async end(): Promise<void> {}
 }

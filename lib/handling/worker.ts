@@ -1,4 +1,5 @@
 import type { KafkaRecord } from '../message/message';
+import type { Commits } from './commits';
 
 /** What one fetch has brought of a partition. */
 export interface Fetched {
@@ -13,13 +14,22 @@ export interface Fetched {
  */
 export interface Worker {
   /**
-   * Takes what was fetched until there is no more or `interrupted` says so.
+   * Takes what was fetched until there is no more, or nothing more is to be taken.
    *
    * @returns the offset to go on at
    */
-  take(partition: number, fetched: Fetched, interrupted: () => boolean): Promise<number>;
+  take(partition: number, fetched: Fetched): Promise<number>;
   /** Handles what was taken. */
   finish(): Promise<void>;
-  /** The generation is over: what was taken and is not handled comes again, to whoever has the partition now. */
-  end(): void;
+  /**
+   * The generation is over: what was taken and is not handled comes again, to whoever has the partition then. Waits for
+   * the call of the handler that is under way.
+   */
+  end(): Promise<void>;
 }
+
+/**
+ * @param commits is told what is handled
+ * @param until aborted when nothing more is to be taken
+ */
+export type MakeWorker = (commits: Commits, until: AbortSignal) => Worker;

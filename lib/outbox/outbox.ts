@@ -13,9 +13,6 @@ const REQUEST_SIZE = 500;
 const REPLICATED_MS = 30_000;
 /** All that are to have a copy have one, before the broker acknowledges. */
 const ACKS_ALL = -1;
-/** Before the next attempt, in ms; and once something was said to hold us up. */
-const RETRY_MS = 200;
-const HELD_UP_RETRY_MS = 1000;
 /** How long a stop waits for the last acknowledgements, in ms. */
 const LAST_TRY_MS = 1500;
 /** Sequence numbers begin again after this one. */
@@ -195,9 +192,8 @@ export class Outbox {
 
   /** Before what has failed is tried again. @throws Error of one line where trying again can't mend it */
   private async pause(error: unknown): Promise<void> {
-    const line = lastLine(error, this.trouble.hasWorked);
-    if (line) throw new Error(line);
-    await sleep(this.trouble.isStanding ? HELD_UP_RETRY_MS : RETRY_MS);
+    if (this.trouble.isHopeless(error)) throw new Error(lastLine(error));
+    await sleep(this.trouble.retryMs);
   }
 }
 

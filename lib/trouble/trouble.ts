@@ -1,8 +1,20 @@
 import type { Outcome } from '../client/connection';
-import { isClosed, isTimeout, type KafkaError, kindOf, nameOf, remedyOf, says } from '../client/errors';
+import {
+  isClosed,
+  isTimeout,
+  type KafkaError,
+  kindOf,
+  lastLine,
+  nameOf,
+  remedyOf,
+  says,
+} from '../client/errors';
 import { age } from '../message/age';
 import { print } from '../process/service';
 
+/** Before what has failed is tried again, in ms; and once something was said to hold the service up. */
+const RETRY_MS = 200;
+const HELD_UP_RETRY_MS = 1000;
 /** What keeps a service waiting for so long, in ms, is said: before that, much mends itself. */
 const PATIENCE_MS = 5000;
 /** What stays is said again after this time, in ms. */
@@ -70,6 +82,16 @@ export class Trouble {
   /** Takes the service's work to stand still: the broker is away, or something was said to hold it up. */
   get isStanding(): boolean {
     return this.isLost || this.heldSince !== undefined;
+  }
+
+  /** Before what has failed is tried again, in ms: less often, once something is known to hold the service up. */
+  get retryMs(): number {
+    return this.isStanding ? HELD_UP_RETRY_MS : RETRY_MS;
+  }
+
+  /** Whether trying again can't mend it. What the service was let in for before may be put right while it goes on. */
+  isHopeless(error: unknown): boolean {
+    return lastLine(error, this.hasWorked) !== undefined;
   }
 
   /** Hears how a request ended. */

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { ConsumerGroupJoinEvent } from 'kafkajs';
 import { offsets, range, sent, starts } from '../../harness/log';
-import { type Recorded, type ServiceName, startService } from '../../harness/service';
+import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { messages, useKafka } from '../support/kafka';
 
 const kafka = useKafka();
@@ -169,3 +169,23 @@ test('partitions that a running topic gets are written to, and read from their f
     );
   }
 });
+
+for (const [name, settings] of [
+  ['consumer_from_oldest', {}],
+  ['consumer_batch_message', { BATCH_SIZE: '2' }],
+] as const)
+  test(`${name}: what a handler slower than the session has in hand when the group is rebalanced is handled once`, async () => {
+    const GROUP_ID = randomUUID();
+    const topic = await kafka.createTopic(2);
+    await kafka.write(topic, messages(0, 2), 0);
+    // It has printed its line, and works on for longer than a silent member would be kept.
+    const slow = start(name, topic, { GROUP_ID, ...settings, HANDLER_DELAY_MS: '13000' });
+    await slow.line('the first line', (line) => line.startsWith('Received'));
+    const other = start('consumer_from_oldest', topic, { GROUP_ID });
+    await other.shows('its part', (lines) => starts(lines).length > 0);
+    await kafka.write(topic, messages(2, 3), 0);
+    await until('the end of partition 0', async () => (await kafka.committed(GROUP_ID, topic)) === 3);
+    for (const member of [slow, other]) assert.equal(await member.stop(), 0);
+    const all = [...offsets(slow.lines, 0), ...offsets(other.lines, 0)].sort((a, b) => a - b);
+    assert.deepEqual(all, [0, 1, 2]);
+  });

@@ -24,7 +24,7 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-const never = () => false;
+const never = new AbortController().signal;
 
 /** The records from one offset up to, not including, another. */
 function fetched(from: number, end: number) {
@@ -33,10 +33,10 @@ function fetched(from: number, end: number) {
   return { records, end };
 }
 
-function inBatches(size: number, waitMs: number, delayMs: number, send = async () => {}) {
+function inBatches(size: number, waitMs: number, delayMs: number, send = async () => {}, until = never) {
   const calls: { partition: number; first: number; messages: number; ending: string }[] = [];
   const commits = new Commits(send);
-  const worker = new InBatches(commits, size, waitMs, async (messages, ending) => {
+  const worker = new InBatches(commits, until, size, waitMs, async (messages, ending) => {
     const [{ partition, offset }] = messages as [(typeof messages)[0]];
     calls.push({ partition, first: offset, messages: messages.length, ending });
     if (delayMs > 0) await sleep(delayMs);
@@ -47,13 +47,13 @@ function inBatches(size: number, waitMs: number, delayMs: number, send = async (
 test('with a slow handler, the partitions take turns, and each batch has waited at least as long as it must', async () => {
   const { worker, calls } = inBatches(1000, 60, 50);
   for (let n = 0; calls.length < 16; n++) {
-    for (const partition of [0, 1, 2, 3]) await worker.take(partition, fetched(n, n + 1), never);
+    for (const partition of [0, 1, 2, 3]) await worker.take(partition, fetched(n, n + 1));
     await pass(2);
   }
   const turns = calls.map(({ partition }) => partition);
   for (const from of [0, 4, 8, 12]) assert.deepEqual(turns.slice(from, from + 4).sort(), [0, 1, 2, 3]);
   for (const { ending } of calls) assert.ok(Number(/waited (\d+) ms/.exec(ending)?.[1]) >= 60, ending);
-  worker.end();
+  void worker.end();
 });
 
 test('while a commit is refused no further batch is handled, of any partition; then all are, once', async () => {
@@ -62,10 +62,10 @@ test('while a commit is refused no further batch is handled, of any partition; t
   const { worker, calls } = inBatches(2, 20, 0, async () => {
     if (refused) throw new Error(`refused ${++refusals}`);
   });
-  await worker.take(0, fetched(0, 2), never);
+  await worker.take(0, fetched(0, 2));
   await pass(1);
   assert.equal(refusals, 1);
-  for (const partition of [0, 1, 2]) await worker.take(partition, fetched(2, 3), never);
+  for (const partition of [0, 1, 2]) await worker.take(partition, fetched(2, 3));
   await pass(1000);
   assert.ok(refusals > 1);
   assert.equal(calls.length, 1);
@@ -82,21 +82,22 @@ test('while a commit is refused no further batch is handled, of any partition; t
 });
 
 test('records whose batch cannot be committed are left, not pressed into it', async () => {
-  let interrupted = false;
+  const rebalance = new AbortController();
   let refused = true;
-  const { worker, calls } = inBatches(2, 60_000, 0, async () => {
+  const send = async () => {
     if (refused) throw new Error('refused');
-  });
-  await worker.take(0, fetched(0, 2), never);
-  const taking = worker.take(0, fetched(2, 8), () => interrupted);
+  };
+  const { worker, calls } = inBatches(2, 60_000, 0, send, rebalance.signal);
+  await worker.take(0, fetched(0, 2));
+  const taking = worker.take(0, fetched(2, 8));
   await pass(1000);
-  interrupted = true;
+  rebalance.abort();
   await pass(1000);
   assert.equal(await taking, 4, 'those after the full batch were not taken');
   assert.equal(calls.length, 1);
   refused = false;
-  // At once: it is full, whatever it still might wait.
-  await pass(1000);
+  // Where the member is to stop, it is handled all the same.
+  await worker.finish();
   assert.deepEqual(calls[1], { partition: 0, first: 2, messages: 2, ending: 'full' });
 });
 
@@ -109,7 +110,7 @@ test('the next batch gathers while the commit of the one before is under way, an
     () => new Promise<void>((resolve) => (acknowledge = resolve)),
   );
   let taken = false;
-  const taking = worker.take(0, fetched(0, 4), never).then(() => {
+  const taking = worker.take(0, fetched(0, 4)).then(() => {
     taken = true;
   });
   await pass(1000);
@@ -129,10 +130,10 @@ test('what is behind the last record is committed, and with a batch in the makin
     sent.push(next);
     original(partition, next, messages);
   };
-  await worker.take(0, { records: [], end: 7 }, never);
+  await worker.take(0, { records: [], end: 7 });
   await pass(1);
   assert.deepEqual(sent, [7], 'the end of a log of markers');
-  await worker.take(0, { records: fetched(7, 9).records, end: 12 }, never);
+  await worker.take(0, { records: fetched(7, 9).records, end: 12 });
   await pass(29);
   assert.deepEqual(sent, [7]);
   await pass(1);
@@ -149,7 +150,7 @@ function large(from: number, end: number, bytes: number, character = 'x') {
 
 test('a batch is handed over, too, before it holds more than 8 MB', async () => {
   const { worker, calls } = inBatches(10_000, 60_000, 0);
-  await worker.take(0, large(0, 20, 1_000_000), never);
+  await worker.take(0, large(0, 20, 1_000_000));
   assert.deepEqual(calls.slice(0, 2), [
     { partition: 0, first: 0, messages: 7, ending: 'full at 8 MB' },
     { partition: 0, first: 7, messages: 7, ending: 'full at 8 MB' },
@@ -160,8 +161,8 @@ test('a batch is handed over, too, before it holds more than 8 MB', async () => 
 
 test('a message that is larger than that is handed over at once, and alone', async () => {
   const { worker, calls } = inBatches(5, 60_000, 0);
-  await worker.take(0, fetched(0, 2), never);
-  await worker.take(0, large(2, 4, 10_000_000), never);
+  await worker.take(0, fetched(0, 2));
+  await worker.take(0, large(2, 4, 10_000_000));
   assert.deepEqual(
     calls.map(({ first, messages, ending }) => ({ first, messages, ending })),
     [
@@ -174,12 +175,12 @@ test('a message that is larger than that is handed over at once, and alone', asy
 
 test('the batches of all partitions together hold no more than that: the largest one goes', async () => {
   const { worker, calls } = inBatches(10_000, 60_000, 0);
-  await worker.take(7, large(0, 3, 1_000_000), never);
+  await worker.take(7, large(0, 3, 1_000_000));
   for (let partition = 100; partition < 1000; partition++)
-    await worker.take(partition, large(0, 1, 6000, 'ä'), never);
+    await worker.take(partition, large(0, 1, 6000, 'ä'));
   assert.deepEqual(calls, [{ partition: 7, first: 0, messages: 3, ending: 'full at 8 MB' }]);
   for (let partition = 100; partition < 1000; partition++)
-    await worker.take(partition, large(1, 9, 6000, 'ä'), never);
+    await worker.take(partition, large(1, 9, 6000, 'ä'));
   await worker.finish();
   assert.ok(calls.some(({ ending }) => ending === 'full at 8 MB'));
   assert.equal(
@@ -190,8 +191,8 @@ test('the batches of all partitions together hold no more than that: the largest
 
 test('once the generation is over a batch in the making is dropped, and its turn is no longer taken', async () => {
   const { worker, calls } = inBatches(10, 20, 0);
-  await worker.take(0, fetched(0, 3), never);
-  worker.end();
+  await worker.take(0, fetched(0, 3));
+  void worker.end();
   await pass(1000);
   assert.deepEqual(calls, []);
 });
@@ -200,8 +201,8 @@ test('one by one, at most a hundred messages are handled while a commit is not a
   let acknowledge = () => {};
   const commits = new Commits(() => new Promise<void>((resolve) => (acknowledge = resolve)));
   let handled = 0;
-  const worker = new OneByOne(commits, async () => void handled++);
-  const taken = worker.take(0, fetched(0, 300), never);
+  const worker = new OneByOne(commits, never, async () => void handled++);
+  const taken = worker.take(0, fetched(0, 300));
   await pass(2000);
   assert.equal(handled, 100);
   acknowledge();
@@ -215,10 +216,13 @@ test('one by one, at most a hundred messages are handled while a commit is not a
 test('one by one, an interruption leaves the records that come after, and a log that ends with markers has no lag', async () => {
   const sent: (number | undefined)[] = [];
   const commits = new Commits(async (offsets) => void sent.push(offsets.get(0)));
-  const worker = new OneByOne(commits, async () => {});
-  let calls = 0;
-  assert.equal(await worker.take(0, fetched(0, 5), () => ++calls > 3), 3);
-  assert.equal(await worker.take(0, { records: fetched(3, 5).records, end: 9 }, never), 9);
+  const rebalance = new AbortController();
+  const interrupted = new OneByOne(commits, rebalance.signal, async ({ offset }) => {
+    if (offset === 2) rebalance.abort();
+  });
+  assert.equal(await interrupted.take(0, fetched(0, 5)), 3);
+  const next = new OneByOne(commits, never, async () => {});
+  assert.equal(await next.take(0, { records: fetched(3, 5).records, end: 9 }), 9);
   await commits.commit();
   assert.deepEqual(sent, [9]);
 });
