@@ -185,6 +185,11 @@ export function check(code: number): void {
   if (code !== OK) throw createErrorFromCode(code);
 }
 
+/** An error by Kafka's name that no broker has sent. */
+export function named(type: string, message: string): KafkaError {
+  return Object.assign(new Error(message), { type });
+}
+
 /** Kafka's own name of the error, or the one of Node.js or kafkajs where it is none of Kafka's. */
 export function nameOf(error: KafkaError): string {
   if (isClosed(error)) return 'CONNECTION_CLOSED';

@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster';
 import type { AskOptions } from './connection';
-import { check, type KafkaError } from './errors';
+import { check, type KafkaError, named } from './errors';
 import { Decoder } from './kafkajs';
 
 /** What a fetch tells of one partition. */
@@ -118,6 +118,8 @@ export function findStandstill(
 ): KafkaError | undefined {
   if (offset >= end || offset < stable) return undefined;
   const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
-  const error = new Error(`${what} wait for a transaction that another producer has begun and not ended`);
-  return Object.assign(error, { type: 'OPEN_TRANSACTION' });
+  return named(
+    'OPEN_TRANSACTION',
+    `${what} wait for a transaction that another producer has begun and not ended`,
+  );
 }

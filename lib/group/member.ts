@@ -1,9 +1,6 @@
-/**
- * The life of a member in its consumer group. It joins, fetches from where its partitions start, has the records handled,
- * commits, and says that it is alive; when the group is rebalanced it joins anew; at last it leaves.
- */
+/** A member's life in its group: it joins, fetches, has records handled, commits, beats; joins anew; at last it leaves. */
 import { Cluster } from '../client/cluster';
-import { check, type KafkaError, kindOf, lastLine, OK } from '../client/errors';
+import { check, type KafkaError, kindOf, lastLine, named, OK } from '../client/errors';
 import { type FetchedPartition, fetch, findStandstill } from '../client/fetch';
 import { FetchedRecords } from '../client/records';
 import { Topic } from '../client/topic';
@@ -26,9 +23,8 @@ const FETCH = { maxWaitMs: 500, maxBytes: 1_048_576, maxBytesOfEach: 1_048_576 }
 /** These need a new start. */
 const TO_START_ANEW = ['OFFSET_OUT_OF_RANGE', 'UNKNOWN_TOPIC_OR_PARTITION'];
 /** The group is to deal anew, which it does when a member joins again that says so. */
-const OTHER_PARTITIONS = Object.assign(new Error('The topic has other partitions'), {
-  type: 'REBALANCE_IN_PROGRESS',
-});
+const OTHER_PARTITIONS = named('REBALANCE_IN_PROGRESS', 'The topic has other partitions');
+const AWAY = named('BROKER_NOT_AVAILABLE', 'The broker is away');
 
 /** What a member does with its partitions from where they start. What is not committed at its end comes again. */
 interface Part {
@@ -123,8 +119,8 @@ export class Member {
     const partitions = await this.withOthers(this.coordinator.syncGroup(joined, assignment));
     if (!partitions) return undefined;
     if (partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
-    // There is nothing to fetch, by which it would be known that we are let in.
-    if (partitions.length === 0) this.trouble.hasWorked = true;
+    // There will be no fetch to show that we are let in.
+    this.trouble.hasWorked ||= partitions.length === 0;
     this.assigned = partitions;
     this.generation = new Generation(joined, partitions, size, this.ending);
     return this.generation;
@@ -167,7 +163,10 @@ export class Member {
       await followLeaders(
         generation.until,
         () => [...part.positions.keys()].map((partition) => this.topic.leader(partition)),
-        () => this.refreshTopic(generation),
+        async () => {
+          await this.topic.refresh().catch(() => undefined);
+          if (this.topic.size !== generation.topicSize) generation.end(OTHER_PARTITIONS);
+        },
         (leader, until) => this.fetchFrom(leader, part, until),
       );
     } catch (error) {
@@ -230,10 +229,8 @@ export class Member {
   private async take(data: FetchedPartition, offset: number, part: Part): Promise<void> {
     const { partition } = data;
     const fetched = new FetchedRecords(this.config.topic, offset, data);
-    this.trouble.standing(
-      `partition ${partition}`,
-      fetched.isEmpty ? findStandstill(data, offset) : undefined,
-    );
+    const problem = fetched.isEmpty ? findStandstill(data, offset) : undefined;
+    this.trouble.standing(`partition ${partition}`, problem);
     if (fetched.isEmpty) return;
     // One at a time, whoever leads them: what is inflated of one is let go of before the next.
     const turn = this.taking.then(async () => {
@@ -251,7 +248,7 @@ export class Member {
     const { givingUp } = this.goodbye;
     const committing = this.asMember(generation, this.coordinator.offsetCommit(generation, offsets));
     await unlessStopped(givingUp, committing);
-    if (givingUp.aborted) throw new Error('The broker is away');
+    if (givingUp.aborted) throw AWAY;
   }
 
   /** Commits what is handled and leaves at once: the others need not wait for us, nor our next start. */
@@ -269,13 +266,8 @@ export class Member {
   }
 
   private async ensureTopic(): Promise<void> {
-    const isNew = await this.topic.ensure();
-    if (isNew && this.assigned) print(`Topic ${this.config.topic} made anew: somebody has deleted it`);
-  }
-
-  private async refreshTopic(generation: Generation): Promise<void> {
-    await this.topic.refresh().catch(() => undefined);
-    if (this.topic.size !== generation.topicSize) generation.end(OTHER_PARTITIONS);
+    if ((await this.topic.ensure()) && this.assigned)
+      print(`Topic ${this.config.topic} made anew: somebody has deleted it`);
   }
 
   /** Waits for what the other members may keep waiting; undefined where we are to end meanwhile. */

@@ -5,6 +5,7 @@ import {
   type KafkaError,
   kindOf,
   lastLine,
+  named,
   nameOf,
   remedyOf,
   says,
@@ -116,7 +117,7 @@ export class Trouble {
     const failing: Failing = {
       request: name,
       broker: '',
-      error: Object.assign(new Error(says), { type: name }),
+      error: named(name, says),
       since: this.now(),
       last: Number.POSITIVE_INFINITY,
       isSaid: false,
@@ -253,7 +254,5 @@ function isSlow(error: KafkaError): boolean {
 }
 
 function throttled(ms: number): KafkaError {
-  return Object.assign(new Error(`Kafka has this client wait ${age(ms)}, for it is over its quota`), {
-    type: 'THROTTLED',
-  });
+  return named('THROTTLED', `Kafka has this client wait ${age(ms)}, for it is over its quota`);
 }
