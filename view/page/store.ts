@@ -133,8 +133,8 @@ export class Store implements Listener {
   /** Undefined: the present again. */
   lookAt(moment: number | undefined): void {
     const { player } = this.source;
-    if (player && moment !== undefined) player.seek(moment);
-    else this.lookedAt = moment === undefined || moment >= this.source.now() ? undefined : moment;
+    if (player) player.seek(moment ?? player.to);
+    else this.lookedAt = moment === undefined ? undefined : Math.min(moment, this.source.now());
     this.onChange(true);
   }
 

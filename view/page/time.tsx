@@ -32,9 +32,7 @@ export function Time({ frame: { present, picture }, store }: { frame: Frame; sto
           min={second(from)}
           max={second(to)}
           value={second(now)}
-          onInput={({ currentTarget }) =>
-            store.lookAt(Math.min(to, Number(currentTarget.value) * 1000 + 999))
-          }
+          onInput={({ currentTarget }) => store.lookAt(momentOf(Number(currentTarget.value), to))}
         />
         <div class="marks" aria-hidden="true">
           {store.known?.happenings.map(({ id, at, kind, group }) => {
@@ -54,3 +52,6 @@ export function Time({ frame: { present, picture }, store }: { frame: Frame; sto
     </div>
   );
 }
+
+/** The end of that second; of the last one, the present. */
+const momentOf = (seconds: number, to: number) => (seconds >= second(to) ? undefined : seconds * 1000 + 999);
