@@ -107,6 +107,15 @@ test('lags are in no change: they follow from the ends and what is committed', (
   assert.deepEqual(past(server).pictureAt(2500), after);
 });
 
+test('who stops at the present sees it as it was, whatever comes in the rest of its second', () => {
+  const page = past(memory());
+  page.add(5_100, picture(5));
+  page.keepLast();
+  for (const at of [5_300, 5_500]) page.add(at, picture(at));
+  assert.equal(page.pictureAt(5_200)?.partitions[0]?.end, 5);
+  assert.equal(page.pictureAt(5_600)?.partitions[0]?.end, 5_500);
+});
+
 test('each commit is a step of its own, also where two were made within a second', () => {
   const server = memory();
   const commits = [

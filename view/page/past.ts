@@ -13,6 +13,7 @@ export interface Moment {
 export class Past {
   /** Oldest first; the last one is that of this second, and goes on. */
   readonly moments: Moment[] = [];
+  private isLastKept = false;
 
   constructor({ since, base, changes }: Told) {
     this.add(since, withLags(base));
@@ -25,9 +26,16 @@ export class Past {
 
   add(at: number, picture: Picture): void {
     const { moments } = this;
-    if (moments.length > 0 && second(moments.at(-1)?.at ?? 0) === second(at)) moments.pop();
+    const isSameStep = moments.length > 0 && second(moments.at(-1)?.at ?? 0) === second(at);
+    if (isSameStep && !this.isLastKept) moments.pop();
+    this.isLastKept = false;
     moments.push({ at, picture, highest: highestLag(picture) });
     while (moments[1] && moments[1].at < at - PAST_MS) moments.shift();
+  }
+
+  /** Somebody stops at the present: what comes in the rest of this second is not to take its place. */
+  keepLast(): void {
+    this.isLastKept = true;
   }
 
   /** How it was then. */

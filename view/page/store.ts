@@ -142,7 +142,11 @@ export class Store implements Listener {
     const { player } = this.source;
     if (player?.isPlaying) player.pause();
     else if (player) player.play();
-    else this.lookedAt = this.lookedAt === undefined ? this.source.now() : undefined;
+    else if (this.lookedAt !== undefined) this.lookedAt = undefined;
+    else {
+      this.past.keepLast();
+      this.lookedAt = this.source.now();
+    }
     this.onChange(true);
   }
 
