@@ -108,3 +108,20 @@ function block(file: string): Record<string, string> {
   assert.ok(Object.keys(settings).length >= 4, 'the ENV block was found');
   return settings;
 }
+
+test('the Dockerfiles differ in what is compiled, in what is started and in the settings', () => {
+  const steps = [
+    'producer/producer',
+    'consumers/consumer_fromOldest',
+    'consumers/consumer_fromNewest',
+    'consumers/consumer_batchMessage',
+  ].map((file) => {
+    const text = read(`${file}.dockerfile`);
+    return text
+      .slice(0, text.indexOf('# Settings:'))
+      .replaceAll(file, 'SERVICE')
+      .replace(/(SERVICE\.ts) \w+\//, '$1');
+  });
+  assert.match(steps[0] as string, /^CMD \["node", "SERVICE\.js"\]$/m);
+  for (const other of steps) assert.equal(other, steps[0]);
+});
