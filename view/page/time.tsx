@@ -12,7 +12,7 @@ export function Time({ frame: { present, picture }, store }: { frame: Frame; sto
   const from = player?.from ?? store.since();
   const to = player?.to ?? present;
   const ago = to - now < 1000 ? clock(now) : `${clock(now)}, ${age(to - now)} ago`;
-  const told = player ? `${clock(now)}, ${age(now - from)} of ${age(to - from)}` : ago;
+  const told = player ? `${clock(now)}, ${second(now - from)} of ${second(to - from)} s` : ago;
   const isStopped = store.isStopped();
   return (
     <div class="time">
