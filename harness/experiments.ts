@@ -23,6 +23,8 @@ export interface Experiment {
 export const LEFT_OUT = '⋮';
 /** The files that have experiments. */
 export const TEXTS = ['README.md', 'docs/experiments.md'];
+/** The files that quote sample_consumer.log. */
+export const QUOTING = ['README.md', 'docs/broker-lines.md'];
 /** The folder of the recordings. */
 export const SAMPLES = 'docs/samples';
 

@@ -16,6 +16,7 @@ import {
   excerpt,
   experimentsOf,
   follow,
+  QUOTING,
   quote,
   quotesOf,
   Reading,
@@ -72,15 +73,17 @@ async function main(names: readonly string[]): Promise<void> {
 
 /** Records half a minute, or as long as it takes until it shows what the README quotes. */
 async function recordFirstRun(folder: string): Promise<void> {
-  const readme = join(ROOT, 'README.md');
-  const text = readFileSync(readme, 'utf8');
+  const pages = QUOTING.map((name) => join(ROOT, name));
+  const texts = pages.map((page) => readFileSync(page, 'utf8'));
   const stack = buildAndRun(folder);
   const isLong = () => received(stack.of('consumer_from_newest')).length >= LONG_ENOUGH;
   // With a batch in the making, which Ctrl-C cuts short.
   const inHand = () =>
     (received(stack.of('consumer_from_newest')).at(-1)?.last ?? 0) -
     (received(stack.of('consumer_batch_message')).at(-1)?.last ?? 0);
-  const beforeTheEnd = quotesOf(text).map((lines) => lines.filter((line) => !line.includes('stopping)')));
+  const beforeTheEnd = texts
+    .flatMap(quotesOf)
+    .map((lines) => lines.filter((line) => !line.includes('stopping)')));
   const isComplete = () =>
     beforeTheEnd.every((lines) => lines.length === 0 || new Reading().find(lines, stack.lines));
   await until('what the README quotes', () => isLong() && inHand() > 1 && isComplete());
@@ -91,11 +94,12 @@ async function recordFirstRun(folder: string): Promise<void> {
     .slice(stack.lines.findIndex((line) => line.includes(' | ')))
     .map((line) => stripVTControlCharacters(line).trimEnd())
     .filter(Boolean);
-  const quoted = quote(text, log);
+  const quoted = texts.flatMap((text) => quote(text, log) ?? []);
   writeFileSync(join(ROOT, 'sample_consumer.log'), `${log.join('\n')}\n`);
   writeFileSync(join(ROOT, 'docs', 'timeline.svg'), timeline(log));
-  if (quoted === undefined) throw new Error('The run did not show what the README quotes: record it again');
-  writeFileSync(readme, quoted);
+  if (quoted.length < pages.length)
+    throw new Error('The run did not show what the README quotes: record it again');
+  for (const [index, page] of pages.entries()) writeFileSync(page, quoted[index] as string);
 }
 
 async function record(folder: string, { title, slug, steps }: Experiment): Promise<Experiment> {

@@ -1,4 +1,4 @@
-/** The settings: the only reader of the environment and of `.env`. README.md has them as a table. */
+/** The settings: the only reader of the environment and of `.env`. docs/settings.md has them as a table. */
 import { randomBytes } from 'node:crypto';
 import { config as readDotenv } from 'dotenv';
 import { type Security, securityConfig, securityWarnings } from './security';

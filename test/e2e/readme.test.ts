@@ -18,8 +18,8 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('there are six to nine experiments', () => {
-  assert.ok(experiments.length >= 6 && experiments.length <= 9, `${experiments.length}`);
+test('there are six to twelve experiments', () => {
+  assert.ok(experiments.length >= 6 && experiments.length <= 12, `${experiments.length}`);
 });
 
 for (const { title, steps } of experiments)

@@ -7,6 +7,7 @@ import {
   excerpt,
   experimentsOf,
   LEFT_OUT,
+  QUOTING,
   quotesOf,
   SAMPLES,
   slugOf,
@@ -91,10 +92,21 @@ function assertQuoted(lines: readonly string[], log: readonly string[]): void {
   assert.deepEqual(lines, excerpt(log, places));
 }
 
-test('the README quotes sample_consumer.log as it is', () => {
-  const quotes = quotesOf(read('README.md'));
-  assert.ok(quotes.length >= 4);
-  for (const lines of quotes) assertQuoted(lines, read('sample_consumer.log').split('\n'));
+for (const page of QUOTING)
+  test(`${page} quotes sample_consumer.log as it is`, () => {
+    const quotes = quotesOf(read(page));
+    assert.ok(quotes.length >= 1);
+    for (const lines of quotes) assertQuoted(lines, read('sample_consumer.log').split('\n'));
+  });
+
+test('the README is read in five minutes: at most 1,400 words of prose, 3,000 in all', () => {
+  const all = read('README.md');
+  const text = all
+    .replace(/<!-- (drills|bench) -->.*?<!-- end of \1 -->|<!--.*?-->/gs, '')
+    .replace(/^ *```.*?^ *```|^ {4}.*?$|^\|.*?$|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|`[^`]*`/gms, '');
+  const words = (some: string) => some.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
+  assert.ok(words(text) <= 1400, `${words(text)} words of prose`);
+  assert.ok(words(all) <= 3000, `${words(all)} words`);
 });
 
 const experiments = TEXTS.flatMap((page) => experimentsOf(read(page)));
