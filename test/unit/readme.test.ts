@@ -55,12 +55,14 @@ test('each command of npm that a page names is there', () => {
 test('each script and source file that a page names is there', () => {
   for (const page of PAGES)
     for (const [, name = ''] of read(page).matchAll(
-      /(?<![\w/.*-])((?:\.\/)?[\w/-]+\.(?:sh|ts|dockerfile|yml|log))\b/g,
+      /(?<![\w/.*-])(?!console\.log)((?:\.\/)?[\w/-]+\.(?:sh|ts|dockerfile|yml|log))\b/g,
     ))
       assert.ok(
         [
           name,
-          ...['producer', 'consumers', 'test/integration', SAMPLES].map((folder) => join(folder, name)),
+          ...['producer', 'consumers', 'test/integration', 'docs', SAMPLES].map((folder) =>
+            join(folder, name),
+          ),
         ].some((file) => existsSync(join(ROOT, file))),
         `${page}: ${name}`,
       );
