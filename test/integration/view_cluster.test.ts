@@ -78,12 +78,16 @@ for (const [how, end, back] of [
         return group?.state === 'Stable' && group.lag === 0 && group.coordinator !== victim;
       });
     }
+    const meanwhile = await told();
+    assert.ok(
+      meanwhile.some((text) => new RegExp(`roker ${victim} (is gone|does not answer)`).test(text)),
+      meanwhile.join('\n'),
+    );
     await kafka.cluster.broker[victim][back]();
     await sees('all three', isWhole);
     const sentences = await told();
     const about = (pattern: RegExp) => sentences.filter((text) => pattern.test(text)).length;
     assert.ok(about(new RegExp(`led by broker \\d, no more by ${victim}`)) >= 1);
-    assert.ok(about(new RegExp(`roker ${victim} (is gone|does not answer)`)) >= 1, sentences.join('\n'));
     assert.ok(about(new RegExp(`roker ${victim} (is back after|was away for)`)) >= 1, sentences.join('\n'));
     assert.ok(about(new RegExp(`roker ${victim} `)) <= 8, 'and no flood');
     assert.equal(about(/is the controller, no more/), 0, 'of which Kafka tells nothing');
