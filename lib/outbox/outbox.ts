@@ -15,6 +15,8 @@ const REPLICATED_MS = 30_000;
 const ACKS_ALL = -1;
 /** How long a stop waits for the last acknowledgements, in ms. */
 const LAST_TRY_MS = 1500;
+/** A buffer that skips a tick after such a lull, in ms, is full anew, and it is said anew. */
+const LULL_MS = 5000;
 /** Sequence numbers begin again after this one. */
 const LAST_SEQUENCE = 2 ** 31 - 1;
 /** Kafka's code of the error: https://kafka.apache.org/protocol#protocol_error_codes */
@@ -39,7 +41,8 @@ export class Outbox {
   private readonly sequences = new Map<number, number>();
   private turn = 0;
   private waiting: Waiting[] = [];
-  private isFull = false;
+  /** When a tick was skipped last, for want of room. By performance.now(). */
+  private skippedAt = Number.NEGATIVE_INFINITY;
   private sending: Promise<void> | undefined;
 
   constructor(
@@ -67,11 +70,12 @@ export class Outbox {
   /** Takes a message: its partition and its time are settled here, once, whatever happens on the way. */
   post(value: string, time: Date): void {
     if (this.waiting.length >= this.config.bufferSize) {
-      if (!this.isFull)
+      const now = performance.now();
+      if (now - this.skippedAt > LULL_MS)
         print(
           `Buffer full: ${this.waiting.length} messages wait for the broker (BUFFER_SIZE); skipping ticks until it takes some`,
         );
-      this.isFull = true;
+      this.skippedAt = now;
       return;
     }
     this.waiting.push({
@@ -151,7 +155,6 @@ export class Outbox {
   private done(messages: Waiting[]): void {
     const done = new Set(messages);
     this.waiting = this.waiting.filter((one) => !done.has(one));
-    if (this.waiting.length === 0) this.isFull = false;
   }
 
   /** Gives the offset of the first of the messages. */

@@ -1,6 +1,7 @@
 /** The settings: the only reader of the environment and of `.env`. docs/settings.md has them as a table. */
 import { randomBytes } from 'node:crypto';
-import { config as readDotenv } from 'dotenv';
+import { existsSync, readFileSync } from 'node:fs';
+import { parse as parseDotenv } from 'dotenv';
 import { type Security, securityConfig, securityWarnings } from './security';
 import {
   brokerList,
@@ -8,6 +9,7 @@ import {
   MAX_TIMER_MS,
   oneOf,
   text,
+  timeZone,
   topicName,
   validate,
   wholeNumber,
@@ -56,9 +58,14 @@ export interface ViewConfig extends KafkaConfig {
 
 /** The shell's variables over those of `.env` in the working folder. */
 export function readEnvironment(): Environment {
-  const fromFile: Record<string, string> = {};
-  readDotenv({ quiet: true, processEnv: fromFile });
-  return { ...fromFile, ...process.env };
+  return { ...(existsSync('.env') && parseDotenv(readText('.env'))), ...process.env };
+}
+
+/** What editors on Windows write begins with a mark: of UTF-16, or of UTF-8, which is no part of the first name. */
+function readText(file: string): string {
+  const bytes = readFileSync(file);
+  const encoding = { fffe: 'utf-16le', feff: 'utf-16be' }[bytes.subarray(0, 2).toString('hex')];
+  return new TextDecoder(encoding).decode(bytes);
 }
 
 /** @throws Error with one line for each bad setting, as do the two functions below. */
@@ -118,6 +125,7 @@ const kafkaSettings = {
   KAFKA_TOPIC: topicName({ default: 'test-topic' }),
   TOPIC_PARTITIONS: wholeNumber(1, 1000)({ default: 1 }),
   TOPIC_REPLICAS: wholeNumber(1, 32_767)({ default: undefined }),
+  TZ: timeZone({ default: undefined }),
 };
 
 const consumerSettings = (autoOffsetReset: OffsetReset) => ({

@@ -42,9 +42,20 @@ export const brokerList = setting<string[]>('a comma-separated list of host:port
 });
 
 function isHostAndPort(broker: string): boolean {
-  const port = Number(/^[^\s:/]+:(\d{1,5})$/.exec(broker)?.[1]);
+  // An IPv6 address stands in brackets.
+  const port = Number(/^(?:[^\s:/[\]]+|\[[\da-f:.]+\]):(\d{1,5})$/i.exec(broker)?.[1]);
   return port >= 1 && port <= 65_535;
 }
+
+export const timeZone = setting<string>('a time zone is needed, as Europe/Berlin or UTC', (value) => {
+  // The path of a file: that is for the system to know.
+  if (value.startsWith(':')) return value;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }) && value;
+  } catch {
+    return undefined;
+  }
+});
 
 export const webAddress = setting<URL>(
   'an address with http:// or https://, and without user and password, is needed',

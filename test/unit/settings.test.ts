@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { batchConfig, consumerConfig, producerConfig } from '../../lib/settings/settings';
+import { batchConfig, consumerConfig, producerConfig, readEnvironment } from '../../lib/settings/settings';
 import { dockerfileEnvironment } from '../../local/environment';
 
 const earliest = { autoOffsetReset: 'earliest' } as const;
@@ -124,4 +125,37 @@ test('the Dockerfiles differ in what is compiled, in what is started and in the 
   });
   assert.match(steps[0] as string, /^CMD \["node", "SERVICE\.js"\]$/m);
   for (const other of steps) assert.equal(other, steps[0]);
+});
+
+test('the address of a broker may be one of IPv6, in brackets', () => {
+  const { brokers } = producerConfig('test', { KAFKA_BROKERS: '[::1]:9092,kafka:29092' });
+  assert.deepEqual(brokers, ['[::1]:9092', 'kafka:29092']);
+  for (const KAFKA_BROKERS of ['::1:9092', '[::1]', '[::1:9092'])
+    assert.throws(() => producerConfig('test', { KAFKA_BROKERS }), /comma-separated list of host:port/);
+});
+
+test('a time zone that nobody knows is an error, not UTC', () => {
+  for (const TZ of ['Europe/Berlin', 'UTC', ':/etc/localtime']) producerConfig('test', { TZ });
+  assert.throws(
+    () => producerConfig('test', { TZ: 'Europe/Pariss' }),
+    /^Error: TZ is "Europe\/Pariss": a time zone/,
+  );
+});
+
+test('.env is read as editors on Windows write it, too', () => {
+  const before = process.cwd();
+  const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+  try {
+    process.chdir(folder);
+    for (const [bytes, name] of [
+      [Buffer.from('\ufeffBATCH_SIZE=7\r\n', 'utf16le'), 'UTF-16'],
+      [Buffer.from('\ufeffBATCH_SIZE=7\r\n'), 'UTF-8 with a mark'],
+    ] as const) {
+      writeFileSync('.env', bytes);
+      assert.equal(readEnvironment().BATCH_SIZE, '7', name);
+    }
+  } finally {
+    process.chdir(before);
+    rmSync(folder, { recursive: true });
+  }
 });
