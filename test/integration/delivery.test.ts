@@ -113,13 +113,20 @@ test('stopped while the broker is away, with a commit under way, the consumers e
   const producer = start('kafka-producer', topic, { SEND_INTERVAL_MS: '1' });
   const busy = start('consumer_from_oldest', topic);
   // Its batch is due, handled and to be committed when the broker is already away.
-  const batch = start('consumer_batch_message', topic, { BATCH_SIZE: '10000', BATCH_WAIT_MS: '1500' });
+  const GROUP_ID = randomUUID();
+  const batch = start('consumer_batch_message', topic, {
+    GROUP_ID,
+    BATCH_SIZE: '10000',
+    BATCH_WAIT_MS: '5000',
+  });
   await busy.shows('200 messages', (lines) => offsets(lines).length >= 200);
   await batch.shows('a batch', (lines) => received(lines).length >= 1);
   const gathered = received(batch.lines).at(-1)?.last as number;
+  // Without this commit no further batch would be handled.
+  await until('its commit', async () => (await kafka.committed(GROUP_ID, topic)) === gathered + 1);
   await busy.shows('messages of the next batch', (lines) => offsets(lines).includes(gathered + 100));
-  await kafka.broker.stopKafka('SIGKILL');
   const seen = received(batch.lines).length;
+  await kafka.broker.stopKafka('SIGKILL');
   await batch.shows('the batch without a broker', (lines) => received(lines).length > seen);
   for (const consumer of [busy, batch]) {
     await consumer.line('the loss', (line) => line.startsWith('Broker lost: '));
