@@ -17,7 +17,7 @@ export type Settings = Record<string, string | number>;
 
 /** All that a service prints: nothing else is ever to be seen. */
 const KNOWN =
-  /^(Sent: |Received: |Skipped: |Starting at |Resuming at |No partitions assigned$|Broker lost: |Broker back |Buffer full: |Stopped |Stopping took longer |New producer id |Held up: |Going on after )/;
+  /^(Sent: |Received: |Skipped: |Starting at |Resuming at |No partitions assigned$|Broker lost: |Broker back |Buffer full: |Stopped |Stopping took longer |New producer id |Held up: |Going on after |Topic \S+ made anew: )/;
 /** Of these there is one for each message; of the others a few, and many would be a flood. */
 const FREQUENT = /^(Sent|Received|Skipped): /;
 const FLOOD = 60;
