@@ -98,14 +98,14 @@ export class CommitTail {
 
 /**
  * Of all versions of the records: of the key 0 and 1 are offsets, and the value begins with the offset; 2 is a group
- * whose members have got their partitions.
+ * whose members have got their partitions, and 8 one of Kafka 4's, of which a member has.
  */
 export function writtenIn({ key, value, timestamp: at }: LogRecord): Commit | Sharing | undefined {
   if (key === null || key.length < 2) return undefined;
   const kind = key.readInt16BE(0);
   try {
     const [group, afterGroup] = text(key, 2);
-    if (kind === 2) return value === null ? undefined : { group, at };
+    if (kind === 2 || kind === 8) return value === null ? undefined : { group, at };
     if (kind > 2) return undefined;
     const [topic, afterTopic] = text(key, afterGroup);
     const partition = key.readInt32BE(afterTopic);

@@ -65,14 +65,7 @@ export function withAnswer(
     const partings = left.map(([id, { letter }]) => [letter, parting(before, id, trail, now)] as const);
     group.parted = Object.fromEntries([...Object.entries(before.parted), ...partings].slice(-PARTINGS));
   }
-  const hasChanged = left.length > 0 || Object.keys(group.members).some((id) => !before.members[id]);
-  if (rebalances(state)) {
-    group.rebalancing = rebalancing ?? now;
-    if (rebalancing === undefined) group.rebalances++;
-    return group;
-  }
-  // It was over between two questions.
-  if (rebalancing === undefined && hasChanged && Object.keys(before.owners).length > 0) group.rebalances++;
+  // In a rebalance nobody has any; but of Kafka 4's groups, members keep what does not move.
   for (const [member, { letter, partitions }] of Object.entries(group.members))
     for (const partition of partitions) {
       const owner = before.owners[partition];
@@ -86,11 +79,19 @@ export function withAnswer(
         ...(owner && at !== undefined && { at }),
       };
     }
+  const hasChanged = left.length > 0 || Object.keys(group.members).some((id) => !before.members[id]);
+  if (rebalances(state)) {
+    group.rebalancing = rebalancing ?? now;
+    if (rebalancing === undefined) group.rebalances++;
+    return group;
+  }
+  // It was over between two questions.
+  if (rebalancing === undefined && hasChanged && Object.keys(before.owners).length > 0) group.rebalances++;
   return group;
 }
 
 export function rebalances(state: string): boolean {
-  return state === 'PreparingRebalance' || state === 'CompletingRebalance';
+  return ['PreparingRebalance', 'CompletingRebalance', 'Assigning', 'Reconciling'].includes(state);
 }
 
 /** One that is stopped commits what it has handled, and leaves; of one that is killed Kafka waits in vain for a sign. */

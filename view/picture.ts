@@ -56,6 +56,7 @@ export interface Partition {
 
 export interface Group {
   name: string;
+  /** As `GroupAnswer` has it. */
   state: string;
   coordinator: number;
   /** By member id. */

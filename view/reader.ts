@@ -1,10 +1,11 @@
 /** Asks a cluster what it knows, and changes nothing: no group is joined, no topic created, nothing committed. */
 import { Cluster, type Metadata } from '../lib/client/cluster';
-import { check, OK } from '../lib/client/errors';
+import { check, nameOf, OK } from '../lib/client/errors';
 import { type FetchedPartition, fetch } from '../lib/client/fetch';
-import { AssignerProtocol, type RequestName } from '../lib/client/kafkajs';
+import { AssignerProtocol, type OwnRequest, type RequestName } from '../lib/client/kafkajs';
 import { FetchedRecords } from '../lib/client/records';
 import type { KafkaConfig } from '../lib/settings/settings';
+import { consumerGroupDescribe, type NewGroup, withoutSlash } from './consumer_groups';
 
 export { OK };
 /** A partition without a leader for the moment. */
@@ -15,7 +16,10 @@ export type PartitionAnswer = Metadata['topics'][number]['partitions'][number];
 
 export interface GroupAnswer {
   id: string;
-  /** Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`. */
+  /**
+   * Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`; of its new groups `Assigning`
+   * and `Reconciling` besides. `Hidden` where Kafka lists the group, and does not let us see its members.
+   */
   state: string;
   coordinator: number;
   members: {
@@ -95,7 +99,7 @@ export class ClusterReader {
     const answer = await this.ask<DescribeGroupsResponse>(brokerId, 'DescribeGroups', {
       groupIds,
     });
-    return answer.groups
+    const older = answer.groups
       .filter(({ errorCode }) => errorCode === OK)
       .map(({ groupId, state, members }) => ({
         id: groupId,
@@ -104,12 +108,32 @@ export class ClusterReader {
         members: members.map(({ memberId, clientId, clientHost, memberMetadata, memberAssignment }) => ({
           id: memberId,
           client: clientId,
-          // Kafka writes the address as Java prints it: with a slash before it.
-          host: clientHost.replace(/^\//, ''),
+          host: withoutSlash(clientHost),
           topics: decoded(() => AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics) ?? [],
           assignment:
             decoded(() => AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment) ?? {},
         })),
+      }));
+    // As dead as one that is gone is, to this request, one of Kafka 4's.
+    const dead = older.filter(({ state }) => state === 'Dead').map(({ id }) => id);
+    const newer = dead.length > 0 ? await this.describeNewGroups(brokerId, dead) : [];
+    const answered = new Set(newer.map(({ id }) => id));
+    return [...older.filter(({ id }) => !answered.has(id)), ...newer];
+  }
+
+  /** Those of them that are of Kafka 4's protocol. */
+  private async describeNewGroups(brokerId: number, groupIds: string[]): Promise<GroupAnswer[]> {
+    const groups = await this.ask<NewGroup[]>(brokerId, consumerGroupDescribe, groupIds).catch((error) => {
+      // Before 4.0 there are none.
+      if (nameOf(error) !== 'UNSUPPORTED_VERSION') throw error;
+      return [];
+    });
+    return groups
+      .filter(({ errorCode }) => [OK, ...NOT_AUTHORIZED].includes(errorCode))
+      .map(({ errorCode, state, ...group }) => ({
+        ...group,
+        state: errorCode === OK ? state : 'Hidden',
+        coordinator: brokerId,
       }));
   }
 
@@ -187,7 +211,7 @@ export class ClusterReader {
     this.cluster.close();
   }
 
-  private ask<T>(brokerId: number, name: RequestName, args: object): Promise<T> {
+  private ask<T>(brokerId: number, name: RequestName | OwnRequest, args: object): Promise<T> {
     return this.cluster.ask<T>(brokerId, name, args, { inParts: true, timeoutMs: this.patienceMs });
   }
 
@@ -196,6 +220,8 @@ export class ClusterReader {
   }
 }
 
+/** To see the topic, the group. */
+const NOT_AUTHORIZED = [29, 30];
 const READ_UNCOMMITTED = 0;
 const EARLIEST = -2;
 const LATEST = -1;

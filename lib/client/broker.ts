@@ -1,11 +1,11 @@
 import type { Address, AskOptions, Connection } from './connection';
 import { isTimeout, isUnanswered } from './errors';
-import type { RequestName } from './kafkajs';
+import type { OwnRequest, RequestName } from './kafkajs';
 
 /** A request that has had no answer for so long, in ms, makes its broker one that is asked last. */
 const SILENT_MS = 2000;
 /** These have to wait for the other members of the group, or for messages. */
-const PATIENT: readonly RequestName[] = ['JoinGroup', 'SyncGroup'];
+const PATIENT: readonly (RequestName | OwnRequest)[] = ['JoinGroup', 'SyncGroup'];
 
 /** One broker, by its address: connected to when it is asked something, and again after a connection has ended. */
 export class Broker {
@@ -27,7 +27,7 @@ export class Broker {
   }
 
   /** As Connection.ask. */
-  async ask<T>(name: RequestName, args: unknown, options?: AskOptions): Promise<T> {
+  async ask<T>(name: RequestName | OwnRequest, args: unknown, options?: AskOptions): Promise<T> {
     const askedAt = performance.now();
     const silence = setTimeout(() => {
       this.isSilent ||= !PATIENT.includes(name);

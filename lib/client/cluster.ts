@@ -3,7 +3,7 @@ import type { KafkaConfig } from '../settings/settings';
 import { Broker } from './broker';
 import { type Address, type AskOptions, Connection, type Hear } from './connection';
 import { check, isUnanswered, kindOf } from './errors';
-import { type RequestName, RequestTimeoutError } from './kafkajs';
+import { type OwnRequest, type RequestName, RequestTimeoutError } from './kafkajs';
 import { type Secured, secured } from './security';
 
 /** Of several brokers, one that has not answered after so long, in ms, is not waited for: another one is asked. */
@@ -79,7 +79,12 @@ export class Cluster {
   }
 
   /** Asks this broker, as the cluster told last of it. @throws LEADER_NOT_AVAILABLE where it told of none by that number */
-  async ask<T>(brokerId: number, name: RequestName, args: unknown, options?: AskOptions): Promise<T> {
+  async ask<T>(
+    brokerId: number,
+    name: RequestName | OwnRequest,
+    args: unknown,
+    options?: AskOptions,
+  ): Promise<T> {
     const address = this.addresses.get(brokerId);
     if (!address) check(LEADER_NOT_AVAILABLE);
     return await this.at(address as Address).ask<T>(name, args, options);

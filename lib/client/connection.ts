@@ -10,6 +10,7 @@ import {
   type Exchange,
   findError,
   MUTE,
+  type OwnRequest,
   type RequestName,
   RequestTimeoutError,
   socketFactory,
@@ -118,8 +119,13 @@ export class Connection extends BaseConnection {
    * @returns its answer
    * @throws by Kafka's name what the answer says, or how it came to be none
    */
-  async ask<T>(name: RequestName, args: unknown, { timeoutMs, inParts }: AskOptions = {}): Promise<T> {
-    const exchange = toExchange(this.versions, name, args);
+  async ask<T>(
+    which: RequestName | OwnRequest,
+    args: unknown,
+    { timeoutMs, inParts }: AskOptions = {},
+  ): Promise<T> {
+    const name = typeof which === 'string' ? which : which.apiName;
+    const exchange = toExchange(this.versions, which, args);
     const { request, response } = exchange;
     const read = name === 'Fetch' ? decodeFetch(request.apiVersion) : response.decode;
     const decode = (payload: Buffer) =>

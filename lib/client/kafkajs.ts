@@ -83,6 +83,15 @@ export type RequestName =
   | 'Produce'
   | 'SyncGroup';
 
+/** A request that kafkajs has none of, in one version: made and read by whoever asks it. */
+export interface OwnRequest<Args = never> {
+  apiName: string;
+  apiKey: number;
+  apiVersion: number;
+  encode(args: Args): Encoder;
+  decode(payload: Buffer): unknown;
+}
+
 export const BaseConnection: new (
   options: ConnectionOptions,
 ) => BaseConnection = require('kafkajs/src/network/connection');
@@ -93,8 +102,14 @@ const { requests, lookup } = require('kafkajs/src/protocol/requests');
 const apiKeys = require('kafkajs/src/protocol/requests/apiKeys');
 
 /** The request in the newest version that both sides speak. @throws where the broker does not know it */
-export function toExchange(versions: Versions, name: RequestName, args: unknown): Exchange {
-  return lookup(versions)(apiKeys[name], requests[name])(args);
+export function toExchange(versions: Versions, name: RequestName | OwnRequest, args: unknown): Exchange {
+  if (typeof name === 'string') return lookup(versions)(apiKeys[name], requests[name])(args);
+  const { apiName, apiKey, apiVersion, encode, decode } = name;
+  const protocol = () => ({
+    request: { apiName, apiKey, apiVersion, encode: async () => encode(args as never) },
+    response: { decode: async (payload: Buffer) => decode(payload), parse: async () => undefined },
+  });
+  return lookup(versions)(apiKey, { versions: [apiVersion], protocol });
 }
 
 /** The first error that the answer tells of, with the broker's own reason where it gives one. */
@@ -121,12 +136,24 @@ export interface Decoder {
   readInt32(): number;
   readInt64(): bigint;
   readString(): string;
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+  readTaggedFields(): unknown;
   readArray<T>(read: (decoder: Decoder) => T): T[];
   slice(size: number): Decoder;
   forward(size: number): void;
   canReadBytes(size: number): boolean;
 }
 export const Decoder: new (bytes: Buffer) => Decoder = require('kafkajs/src/protocol/decoder');
+
+/** Writes them. */
+export interface Encoder {
+  writeBoolean(value: boolean): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(value: string): Encoder;
+  writeUVarIntArray(values: Encoder[]): Encoder;
+}
+export const Encoder: new () => Encoder = require('kafkajs/src/protocol/encoder');
 
 type NamedError = Error & { type?: string; code?: string };
 /** The error with Kafka's own name for the code, as its `type`. */

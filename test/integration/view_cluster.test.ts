@@ -1,10 +1,12 @@
 /** The live view on three real brokers: who leads what, and one that dies, freezes and comes back. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { startService, until } from '../../harness/service';
 import { openView } from '../../harness/view';
 import type { BrokerId } from '../../local/cluster';
-import type { Snapshot } from '../../view/picture';
+import { java } from '../../local/java';
+import type { Group, Snapshot } from '../../view/picture';
 import { messages, useCluster } from '../support/kafka';
 
 const kafka = useCluster();
@@ -97,3 +99,76 @@ for (const [how, end, back] of [
     assert.equal(await reader.stop(), 0);
     assert.equal(await view.service.stop(), 0);
   });
+
+/** A member by Kafka 4's protocol: Java's own console consumer. The function that is given ends it. */
+function startNewMember(topic: string, group: string): () => Promise<void> {
+  const options = ['--topic', topic, '--group', group, '--from-beginning'];
+  const settings = ['group.protocol=consumer', 'auto.commit.interval.ms=500', 'client.id=from-java'];
+  const child = java(
+    'kafka-4',
+    ['-Xmx128m'],
+    [
+      'org.apache.kafka.tools.consumer.ConsoleConsumer',
+      ...['--bootstrap-server', kafka.cluster.brokers, ...options],
+      ...settings.flatMap((setting) => ['--command-property', setting]),
+    ],
+    () => {},
+  );
+  return async () => {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  };
+}
+
+test("a group of Kafka 4's protocol is shown with its members, commits and lag, and does not come and go", async () => {
+  const topic = await kafka.createTopic(2);
+  for (const partition of [0, 1]) await kafka.write(topic, messages(0, 3), partition);
+  const view = await openView({ KAFKA_BROKERS: kafka.cluster.brokers, KAFKA_TOPIC: topic });
+  const close = await view.look(topic);
+  const sees = (what: string, condition: (group: Group) => boolean) =>
+    until(what, async () => {
+      const group = (await view.state()).picture.groups[topic];
+      return group !== undefined && condition(group) && group;
+    });
+  const reads = ({ members }: Group, client: string) =>
+    Object.values(members).find((member) => member.client === client)?.partitions;
+
+  const end = startNewMember(topic, topic);
+  const alone = await sees('both partitions, all committed', (group) => {
+    const offsets = Object.values(group.offsets);
+    return group.state === 'Stable' && offsets.length === 2 && group.lag === 0;
+  });
+  assert.deepEqual(reads(alone, 'from-java'), [0, 1]);
+  assert.deepEqual(
+    Object.values(alone.offsets).map(({ committed }) => committed),
+    [3, 3],
+  );
+  assert.match(Object.values(alone.members)[0]?.host ?? '', /^[\d.]+$/);
+  assert.equal(alone.owners[0]?.letter, 'a');
+
+  // One of ours comes to it, and the other one goes: so the group changes its protocol twice.
+  const ours = startService('consumer_from_oldest', {
+    KAFKA_BROKERS: kafka.cluster.brokers,
+    KAFKA_TOPIC: topic,
+    GROUP_ID: topic,
+  });
+  await sees('a partition for each', (group) => {
+    const [theirs, own] = [reads(group, 'from-java'), reads(group, 'consumer_from_oldest')];
+    return theirs?.length === 1 && own?.length === 1 && group.state === 'Stable';
+  });
+  await end();
+  await sees('both partitions for ours', (group) => {
+    return Object.keys(group.members).length === 1 && reads(group, 'consumer_from_oldest')?.length === 2;
+  });
+  const again = startNewMember(topic, topic);
+  await sees('the group upgraded', (group) => reads(group, 'from-java')?.length === 1);
+  await kafka.write(topic, messages(3, 5));
+  await sees('its commits', ({ offsets, lag }) => offsets[0]?.committed === 5 && lag === 0);
+
+  const told = (await view.state()).happenings.map(({ text }) => text).filter((text) => text.includes(topic));
+  assert.equal(told.filter((text) => /is gone|is back|is a new group/.test(text)).length, 0, told.join('\n'));
+  await again();
+  assert.equal(await ours.stop(), 0);
+  close();
+  assert.equal(await view.service.stop(), 0);
+});

@@ -11,6 +11,13 @@ import { count } from './words';
 const HABIT = 12;
 /** How long a partition that has moved is shown as such, in ms. */
 const MOVE_SHOWN_MS = 12_000;
+/** By Kafka's word of the state. */
+const REBALANCES: Record<string, string> = {
+  PreparingRebalance: 'waiting for its members',
+  CompletingRebalance: 'its members share the partitions',
+  Assigning: 'Kafka shares out the partitions',
+  Reconciling: 'partitions move from member to member, and the others are read meanwhile',
+};
 
 export function Groups({ frame, store }: { frame: Frame; store: Store }) {
   const { all, shown, now, old } = frame;
@@ -52,16 +59,17 @@ export function Groups({ frame, store }: { frame: Frame; store: Store }) {
 }
 
 function State({ group, now, isOld }: { group: Group; now: number; isOld: boolean }) {
-  const { state, gone, members, offsets } = group;
+  const { state, gone, rebalancing, members, offsets } = group;
   const number = Object.keys(members).length;
   const quiet = Object.keys(offsets).flatMap((id) => quietFor(group, id, now) ?? []);
   if (isOld) return <p class="state quiet">not known now</p>;
   if (gone) return <p class="state quiet">gone: Kafka does not know it any more</p>;
-  if (state.endsWith('Rebalance'))
+  if (state === 'Hidden')
+    return <p class="state warn">its members can't be shown: Kafka does not let the live view see them</p>;
+  if (rebalancing !== undefined)
     return (
       <p class="state warn">
-        ⇄ <Term word="rebalance" />:{' '}
-        {state === 'PreparingRebalance' ? 'waiting for its members' : 'its members share the partitions'}
+        ⇄ <Term word="rebalance" />: {REBALANCES[state]}
       </p>
     );
   if (number === 0) {

@@ -35,7 +35,7 @@ export const MEANINGS = {
   member:
     'One consumer of a group. The partitions are shared out among the members. Of one that is killed Kafka waits some seconds for a sign of life, and then gives it up.',
   rebalance:
-    'Members came or went, so they share the partitions anew. Until it is over, nobody in the group reads.',
+    'Members came or went, so they share the partitions anew. Until it is over, nobody in the group reads; with the protocol of Kafka 4, nobody reads those that move.',
   leader: 'The broker that writes and serves a partition. If it is lost, one that is in sync takes over.',
   'in sync': 'These brokers have a full copy of the partition: each could lead it without losing a message.',
   coordinator: 'The broker that keeps the offsets of a group, and knows its members.',
