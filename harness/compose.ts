@@ -56,7 +56,7 @@ export class Stack extends Recorded {
     return [...this.lines, ...this.errors].flatMap((line) => lineOf(service, line) ?? []);
   }
 
-  protected override end(): string {
+  override end(): string {
     return `${super.end()}\nIts containers:\n${docker('ps', '--all', '--format', '{{.Names}}: {{.Status}}')}`;
   }
 

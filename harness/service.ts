@@ -22,7 +22,7 @@ const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 120_000);
 
 /**
  * Waits until the condition gives something other than undefined or false, and gives that. What takes long to ask is
- * asked less often, so that asking takes no more than a third of the time from what is waited for.
+ * asked less often, for asking is not to take the time from what is waited for.
  */
 export async function until<T>(
   what: string,
@@ -35,7 +35,8 @@ export async function until<T>(
     const result = await condition();
     if (result !== undefined && result !== false) return result;
     if (Date.now() > end) throw new Error(`Waited ${patienceMs / 1000} s in vain for: ${what}`);
-    await sleep(Math.max(20, 2 * (Date.now() - asked)));
+    const took = Date.now() - asked;
+    await sleep(Math.max(20, Math.min(9 * took, 500), 2 * took));
   }
 }
 
@@ -70,7 +71,7 @@ export class Recorded {
   }
 
   /** What it printed last, for whoever looks into a failure. */
-  protected end(): string {
+  end(): string {
     const { exitCode, signalCode } = this.child;
     return [
       `It ${exitCode === null && signalCode === null ? 'still runs' : `ended: ${exitCode ?? signalCode}`}.`,

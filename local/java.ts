@@ -57,6 +57,24 @@ export async function fetchKafka(line: KafkaLine = 'kafka-3', stopping?: AbortSi
     throw new Error(`Maven ended with exit code ${code}: Kafka could not be fetched; see its lines above`);
 }
 
+/** What java is to be told for all of Kafka's programs: they are short, or wait most of the time. */
+export function javaFlags(line: KafkaLine): string[] {
+  const archive = archiveOf(line);
+  return [
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
+    // One of another Java is passed over, without a word.
+    ...(existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:disable'] : []),
+    '-cp',
+    join(JARS[line], '*'),
+  ];
+}
+
+/** Where their classes are kept as archive.ts makes it; it may not be there. */
+export function archiveOf(line: KafkaLine): string {
+  return join(JARS[line], 'classes.jsa');
+}
+
 /**
  * Starts a program of Kafka's.
  *
@@ -69,16 +87,11 @@ export function java(
   command: string[],
   onLine: (line: string) => void,
 ): ChildProcess {
-  const all = [
-    '-XX:TieredStopAtLevel=1',
-    '-XX:+UseSerialGC',
-    ...flags,
-    '-cp',
-    join(JARS[line], '*'),
-    ...command,
-  ];
   // A process group of its own: a terminal's Ctrl-C reaches only us, and we stop the services in order.
-  const child = spawn('java', all, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn('java', [...javaFlags(line), ...flags, ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   running.add(child);
   child.once('exit', () => running.delete(child));
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', onLine);

@@ -7,17 +7,32 @@
  * numbers of tests, and with the exit code 1 where one failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { clock, progress, say } from '../harness/progress';
+import { SharedBroker } from './support/shared_broker';
 
 const ENDING = '.test.ts';
 const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
 
 /** The result of one test among the lines that a file prints. */
 const TEST = /^ *[✔✖﹣] /;
+
+/** Those that take longest: begun first, for none of them to be alone at the end. */
+const LONG = [
+  'cluster',
+  'local',
+  'held_up',
+  'delivery',
+  'log',
+  'secure',
+  'memory',
+  'view',
+  'access',
+  'network',
+];
 
 /** Most of the time a file waits; but it may have three brokers, of half a GB each. */
 const AT_ONCE = Math.max(1, Math.min(2 * cpus().length, Math.floor(totalmem() / 1.5e9)));
@@ -30,6 +45,7 @@ const [folder = '', ...names] = positionals;
 const begin = performance.now();
 const due = filesOf(folder, names);
 const total = due.length;
+const shared = new SharedBroker();
 const running = new Map<string, ChildProcess>();
 const counts = new Map<string, number>(COUNTS.map((name) => [name, 0]));
 const failed: string[] = [];
@@ -50,9 +66,9 @@ function filesOf(folder: string, names: readonly string[]): string[] {
   const unknown = names.find((name) => !all.includes(name + ENDING));
   if (unknown) throw new Error(`${unknown} is no test of ${folder}: choose of ${all.map(nameOf).join(', ')}`);
   const chosen = names.length > 0 ? names.map((name) => name + ENDING) : all;
-  // The longest first, for none of them to be alone at the end: what is long to read takes long.
-  const size = (name: string) => statSync(join(folder, name)).size;
-  return chosen.sort((one, other) => size(other) - size(one)).map((name) => join(folder, name));
+  // What is not among them comes after them: as an unsigned number, -1 is the largest.
+  const rank = (file: string) => LONG.indexOf(nameOf(file)) >>> 0;
+  return chosen.sort((one, other) => rank(one) - rank(other)).map((name) => join(folder, name));
 }
 
 function nameOf(file: string): string {
@@ -66,12 +82,13 @@ async function work(): Promise<void> {
 function run(file: string): Promise<void> {
   const start = performance.now();
   const child = spawn(process.execPath, ['-r', './compiled', '--test-reporter=spec', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  shared.serve(child);
   running.set(file, child);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       tests += text.split('\n').filter((line) => TEST.test(line)).length;
     });
@@ -100,8 +117,9 @@ function whereItIs(): string {
   return `${done} of ${total} files, ${tests} tests done; now ${now}${left}`;
 }
 
-function end(): void {
+async function end(): Promise<void> {
   shown.end();
+  await shared.stop();
   for (const [name, count] of counts) console.log(`# ${name} ${count}`);
   console.log(`# duration_ms ${Math.round(performance.now() - begin)}`);
   for (const file of failed) console.log(`FAILED: ${file}`);

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { range } from '../../harness/log';
 import { startService } from '../../harness/service';
-import { messages, useKafka } from '../support/kafka';
+import { messages, useSharedKafka } from '../support/kafka';
 
-const kafka = useKafka();
+const kafka = useSharedKafka();
 
 test('a connection without requests lets the process rest', async () => {
   const script = join(__dirname, '..', 'support', 'resting_client.ts');

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import type { ConsumerGroupJoinEvent } from 'kafkajs';
 import { offsets, range, sent, starts } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
-import { messages, useKafka } from '../support/kafka';
+import { messages, useSharedKafka } from '../support/kafka';
 
-const kafka = useKafka();
+const kafka = useSharedKafka();
 
 const start = (name: ServiceName, topic: string, settings: Record<string, string> = {}) =>
   startService(name, { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, ...settings });

@@ -94,7 +94,7 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
   const other = buildAndRun();
   assert.equal((await other.exit).code, 1);
   assert.match(other.errors.join(), /^The demo runs here already \(process \d+\): stop it first$/);
-  assert.equal(await pressCtrlC(first), 130);
+  assert.equal(await pressCtrlC(first), 130, first.end());
   assert.deepEqual(leftRunning(), []);
   assert.match(first.lines[0] as string, /without Docker/);
   assert.ok(first.lines.indexOf(first.lines.find((line) => line.includes('Starting at')) as string) > 5);
@@ -127,7 +127,7 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
   );
   assert.ok(received(of(second, 'consumer_batch_message')).every(({ messages }) => messages <= 2));
   assert.equal(sent(of(second, 'kafka-producer'))[0]?.offset, written);
-  assert.equal(await pressCtrlC(second), 130);
+  assert.equal(await pressCtrlC(second), 130, second.end());
 });
 
 for (const [what, victims] of [
@@ -145,7 +145,7 @@ for (const [what, victims] of [
     await second.shows('the history', () => offsets(of(second, 'consumer_from_oldest')).length > written);
     const replayed = offsets(of(second, 'consumer_from_oldest'));
     assert.deepEqual(replayed, range(0, replayed.length), 'from offset 0, without a gap');
-    assert.equal(await pressCtrlC(second), 130);
+    assert.equal(await pressCtrlC(second), 130, second.end());
     assert.deepEqual(leftRunning(), []);
     const complaints = of(second, 'kafka').filter((line) => / (ERROR|FATAL) /.test(line));
     assert.deepEqual(complaints, [], 'it was not refused meanwhile');
@@ -184,7 +184,7 @@ test('with --view the page is there too, for this machine, and goes with the dem
       Object.values(picture.groups).filter(({ members }) => Object.keys(members).length > 0).length === 3
     );
   });
-  assert.equal(await pressCtrlC(demo), 130);
+  assert.equal(await pressCtrlC(demo), 130, demo.end());
   assert.ok(demo.lines.includes('live_view exited with code 0'));
   assert.deepEqual(leftRunning(), []);
 });
@@ -204,7 +204,7 @@ test('with --cluster it runs on three brokers, under their names of Compose, and
   const { brokers } = await admin.describeCluster();
   await admin.disconnect();
   assert.deepEqual(brokers.map(({ port }) => port).sort(), ports.sort());
-  assert.equal(await pressCtrlC(demo), 130);
+  assert.equal(await pressCtrlC(demo), 130, demo.end());
   assert.deepEqual(leftRunning(), []);
   assert.deepEqual(demo.errors, []);
   const known =
@@ -258,7 +258,7 @@ test('Kafka is at 9092 as with Docker, or where that is taken at the next free p
   const oldest = startService('consumer_from_oldest', { KAFKA_BROKERS: `localhost:${port}` });
   await oldest.shows('the history', (lines) => offsets(lines).length >= 5);
   assert.equal(await oldest.stop(), 0);
-  assert.equal(await pressCtrlC(demo), 130);
+  assert.equal(await pressCtrlC(demo), 130, demo.end());
   server.close();
 });
 

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { received } from '../../harness/log';
 import { startService, until } from '../../harness/service';
 import { makeValue } from '../../lib/message/message';
-import { useKafka } from '../support/kafka';
+import { useSharedKafka } from '../support/kafka';
 import { produce } from '../support/produce';
 import { encodeMany } from '../support/records';
 
@@ -17,7 +17,7 @@ const ROOT = join(__dirname, '..', '..');
 const COUNT = 300_000;
 const CONTAINER_KB = 128 * 1024;
 
-const kafka = useKafka();
+const kafka = useSharedKafka();
 const compiled = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
 
 before(() => {

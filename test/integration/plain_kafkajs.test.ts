@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { range } from '../../harness/log';
 import { type Recorded, startService, until } from '../../harness/service';
-import { messages, useKafka } from '../support/kafka';
+import { messages, useSharedKafka } from '../support/kafka';
 
-const kafka = useKafka();
+const kafka = useSharedKafka();
 
 type Kind = 'oldest' | 'newest' | 'batch';
 

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { offsets, range, sent } from '../../harness/log';
 import { killServices, type ServiceName, startService, until } from '../../harness/service';
 import { freePort } from '../../local/broker';
-import { messages, useKafka } from '../support/kafka';
+import { messages, useSharedKafka } from '../support/kafka';
 import { sideBySide } from '../support/side_by_side';
 
 const SERVICES = [
@@ -14,7 +14,7 @@ const SERVICES = [
   'consumer_batch_message',
 ] as const satisfies ServiceName[];
 
-const kafka = useKafka();
+const kafka = useSharedKafka();
 
 test('bad settings end each service with exit code 1 and one line for each', async () => {
   await sideBySide(SERVICES, async (name) => {

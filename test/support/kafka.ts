@@ -12,6 +12,7 @@ import { type BrokerId, type Cluster, startCluster } from '../../local/cluster';
 import { fetchKafka, type Properties } from '../../local/java';
 import { freePort } from '../../local/ports';
 import { CuttingProxy } from './proxy';
+import { sharedPort } from './shared_broker';
 import { kafkaTool } from './tools';
 
 // Told to end, it ends as it does by itself: with all that it has started.
@@ -42,6 +43,11 @@ export interface TestClient {
   read(topic: string): Promise<Record[]>;
   /** The group's committed offset of the partition; -1 where it has none. */
   committed(groupId: string, topic: string, partition?: number): Promise<number>;
+}
+
+/** What a test sees of a broker that others use, too: it is not to be stopped. */
+export interface SharedKafka extends TestClient {
+  broker: Pick<Broker, 'brokers' | 'port'>;
 }
 
 /** What a test sees of Kafka. */
@@ -104,6 +110,19 @@ export function useKafka({
     await kafka.proxy?.stop();
     rmSync(dataDir, { recursive: true });
   });
+  return kafka;
+}
+
+/** For files that change nothing of the broker: the one of all these, or, run by itself, one of its own. */
+export function useSharedKafka(): SharedKafka {
+  if (!process.send) return useKafka();
+  const kafka = {} as SharedKafka;
+  const disconnect = useClient(kafka, true, 1, async () => {
+    const port = await sharedPort();
+    kafka.broker = { brokers: `localhost:${port}`, port };
+    return kafka.broker.brokers;
+  });
+  after(disconnect);
   return kafka;
 }
 

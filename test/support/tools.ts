@@ -1,9 +1,7 @@
 /** Kafka's own command-line tools, from the jars of the broker. */
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-
-const JARS = join(__dirname, '..', '..', 'local', 'jars', '*');
+import { javaFlags } from '../../local/java';
 
 const CLASSES = {
   'kafka-configs': 'kafka.admin.ConfigCommand',
@@ -23,9 +21,8 @@ export async function kafkaTool(
   brokers: string,
   ...args: string[]
 ): Promise<string> {
-  const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', JARS];
   const { stdout } = await promisify(execFile)('java', [
-    ...flags,
+    ...javaFlags('kafka-3'),
     CLASSES[name],
     '--bootstrap-server',
     brokers,
