@@ -52,16 +52,22 @@ export interface History {
   memory: number[];
 }
 
-/** The live view: beside the demo, and with 1,000 messages a second to show; once, for its length. */
+/** The live view beside the demo. */
 export interface View {
   /** Its server beside the demo, in percent of a core: with nobody watching, and with a page. */
   unwatched: number;
   watched: number;
   /** From the tick of the producer to the cell on the page, in ms. */
   shownAfter: { p50: number; p99: number };
+  much?: Much;
+}
+
+/** The live view with 1,000 messages a second to show, and 20 groups that all move; once, for its length. */
+export interface Much {
   minutes: number;
-  /** Frames a second that the page draws. */
+  /** Frames a second that the page draws, at 1440 x 1000 pixels, and at 3840 x 2160. */
   frames: Figure;
+  framesAt4K: Figure;
   /** The server with that much, in percent of a core. */
   busy: Figure;
   /** The server's process, resident, and the page's heap, in MB: sampled at even distances. */

@@ -1,37 +1,40 @@
 /** What the live view costs, how soon it shows a message, and whether its memory and frames hold under much to show. */
 import { execFileSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
-import { launch } from '../harness/browser';
+import { framesIn, launch } from '../harness/browser';
+import { readInGroups } from '../harness/groups';
 import { until } from '../harness/service';
 import { freePort } from '../local/broker';
 import { usage } from './cost';
 import { compiled } from './install';
 import { createTopic, figure, percentile, start, stop } from './lab';
-import type { Lab, View } from './types';
+import type { Lab, Much, View } from './types';
 
 const ROOT = join(__dirname, '..');
 const SAMPLES = 20;
 const GROUPS = 20;
 const PARTITIONS = 12;
+const LARGE = { width: 1440, height: 1000 };
+const ULTRA_HD = { width: 3840, height: 2160 };
+/** So long, in ms, the frames of a sample are counted, at each size. */
+const FRAMES_MS = 5000;
+/** All groups have to have joined within so long, in ms. */
+const START_MS = 180_000;
 
 export async function view(lab: Lab): Promise<View[]> {
   const browser = await launch().catch((error: Error) => void lab.missing.push(`the view: ${error.message}`));
   if (!browser) return [];
   compilePage();
   const calm = await ofTheDemo(lab, browser);
-  const busy = await ofMuch(lab, browser);
+  const much = await ofMuch(lab, browser);
   await browser.close();
-  return [{ ...calm, ...busy }];
+  return [{ ...calm, much }];
 }
 
 /** The demo's three consumers and its one message a second: nobody watching, then a page. */
-async function ofTheDemo(
-  lab: Lab,
-  browser: Browser,
-): Promise<Pick<View, 'unwatched' | 'watched' | 'shownAfter'>> {
+async function ofTheDemo(lab: Lab, browser: Browser): Promise<Omit<View, 'much'>> {
   const settings = { KAFKA_BROKERS: lab.broker.brokers, KAFKA_TOPIC: await createTopic(lab) };
   const services = ['producer/producer', ...CONSUMERS].map((name) => start(compiled(name), settings));
   for (const child of services) child.stdout?.resume();
@@ -60,42 +63,59 @@ async function ofTheDemo(
   return { unwatched, watched, shownAfter };
 }
 
-/** 1,000 messages a second on 12 partitions, followed by 20 groups; once, for its length. */
-async function ofMuch(
-  lab: Lab,
-  browser: Browser,
-): Promise<Pick<View, 'minutes' | 'frames' | 'busy' | 'server' | 'page'>> {
+/** 1,000 messages a second on 12 partitions, followed by 20 groups that all commit all the time; once, for its length. */
+async function ofMuch(lab: Lab, browser: Browser): Promise<Much> {
   const topic = await createTopic(lab, PARTITIONS);
   const settings = { KAFKA_BROKERS: lab.broker.brokers, KAFKA_TOPIC: topic };
-  // More groups than processes: what the view sees of a group is what it has committed.
-  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, offset: '0' }));
-  for (let group = 1; group < GROUPS; group++)
-    await lab.admin.setOffsets({ groupId: `${topic}-${group}`, topic, partitions });
   const { child, port } = await openCompiled(settings);
   const pid = child.pid as number;
   const producer = start(compiled('producer/producer'), { ...settings, SEND_INTERVAL_MS: '1' });
-  const consumer = start(compiled(CONSUMERS[0]), { ...settings, GROUP_ID: randomUUID() });
-  for (const one of [producer, consumer]) one.stdout?.resume();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  producer.stdout?.resume();
+  const names = Array.from({ length: GROUPS }, (_, group) => `${topic}-${group}`);
+  const endReaders = await readInGroups(lab.broker.brokers, topic, names);
+  const page = await browser.newPage({ viewport: LARGE });
   await page.goto(`http://localhost:${port}/?topic=${topic}`);
-  const minutes = lab.short ? 0.5 : 10;
-  const samples: { frames: number; cpu: number; server: number; page: number }[] = [];
-  while (samples.length < SAMPLES) {
-    const [frames, used] = await Promise.all([framesIn(page), cpu(pid, (minutes * 60) / SAMPLES)]);
-    samples.push({ frames, cpu: used, server: usage(pid).memory, page: await heap(page) });
-    lab.progress(`view, sample ${samples.length} of ${SAMPLES}: ${JSON.stringify(samples.at(-1))}`);
+  await page
+    .locator('.lane')
+    .first()
+    .locator('.flag')
+    .nth(GROUPS - 1)
+    .waitFor({ timeout: START_MS });
+  const minutes = lab.short ? 1 : 10;
+  const samples: { frames: number; framesAt4K: number; cpu: number; server: number; page: number }[] = [];
+  while (samples.length < (lab.short ? 4 : SAMPLES)) {
+    const [[frames, framesAt4K], used] = await Promise.all([
+      framesAtBoth(page),
+      cpu(pid, (minutes * 60) / SAMPLES),
+    ]);
+    samples.push({ frames, framesAt4K, cpu: used, server: usage(pid).memory, page: await heap(page) });
+    lab.progress(`view, sample ${samples.length}: ${JSON.stringify(samples.at(-1))}`);
   }
   await page.close();
-  for (const one of [child, producer, consumer]) await stop(one);
+  await endReaders();
+  for (const one of [child, producer]) await stop(one);
   // The first has the start in it.
-  const of = (what: 'frames' | 'cpu') => figure(samples.slice(1).map((one) => one[what]));
+  const of = (what: 'frames' | 'framesAt4K' | 'cpu') => figure(samples.slice(1).map((one) => one[what]));
   return {
     minutes,
     frames: of('frames'),
+    framesAt4K: of('framesAt4K'),
     busy: of('cpu'),
     server: samples.map((one) => one.server),
     page: samples.map((one) => one.page),
   };
+}
+
+/** How many frames a second the page draws, on a large screen and on one of 4K. */
+async function framesAtBoth(page: Page): Promise<[number, number]> {
+  const frames: number[] = [];
+  for (const size of [LARGE, ULTRA_HD]) {
+    await page.setViewportSize(size);
+    // What the new size costs is over.
+    await sleep(1000);
+    frames.push(await framesIn(page, FRAMES_MS));
+  }
+  return frames as [number, number];
 }
 
 const CONSUMERS = [
@@ -140,23 +160,6 @@ function noteCells(): void {
         if (node instanceof Element && node.matches('.cell'))
           noting.seen.push([Number(node.querySelector('button')?.textContent), Date.now()]);
   }).observe(document.querySelector('.cells') as Element, { childList: true });
-}
-
-/** How many frames a second the page draws, over five seconds. */
-function framesIn(page: Page): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        let frames = 0;
-        const until = performance.now() + 5000;
-        const frame = () => {
-          if (performance.now() >= until) return resolve(frames / 5);
-          frames++;
-          requestAnimationFrame(frame);
-        };
-        requestAnimationFrame(frame);
-      }),
-  );
 }
 
 /** What the page holds in its heap, in MB, once what nobody needs is collected. */

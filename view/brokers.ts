@@ -7,14 +7,20 @@ const PROBE_MS = 1000;
 export class Brokers {
   /** As the cluster told last. */
   ids: number[] = [];
-  /** Those that gave no answer, and since when, in ms since 1970. */
-  readonly silent = new Map<number, number>();
+  /** When each was probed last, in ms since 1970. */
+  private readonly probed = new Map<number, number>();
 
   /** @param onSilence called when one gives no answer */
   constructor(
     private readonly reader: ClusterReader,
     private readonly onSilence: () => void,
   ) {}
+
+  /** Those that give no answer, of several, and since when, in ms since 1970. */
+  silent(): Map<number, number> {
+    const since = this.ids.map((id) => [id, this.reader.silentSince(id)] as const);
+    return new Map(this.ids.length > 1 ? since.filter((one): one is [number, number] => !!one[1]) : []);
+  }
 
   /** What each of them answers; what the only one refuses is thrown, of several nothing comes of it. */
   async ofEach<T>(ask: (broker: number) => Promise<T>): Promise<T[]> {
@@ -24,29 +30,24 @@ export class Brokers {
 
   /** Undefined where it gives none, or has not been giving any. */
   async of<T>(id: number, ask: (broker: number) => Promise<T>): Promise<T | undefined> {
-    if (!this.ids.includes(id) || this.silent.has(id)) return undefined;
+    if (!this.ids.includes(id)) return undefined;
+    if (this.silent().has(id)) {
+      this.probe(id);
+      return undefined;
+    }
     try {
       return await ask(id);
     } catch (error) {
       if (this.ids.length <= 1) throw error;
       this.onSilence();
-      // What Kafka itself says is an answer.
-      const { type } = error as { type?: string };
-      if (type === undefined && !this.silent.has(id)) void this.awaitReturn(id);
       return undefined;
     }
   }
 
-  private async awaitReturn(id: number): Promise<void> {
-    this.silent.set(id, Date.now());
-    while (this.ids.includes(id) && this.ids.length > 1) {
-      const isBack = await this.reader.probe(id).then(
-        () => true,
-        () => false,
-      );
-      if (isBack) break;
-      await new Promise((resolve) => setTimeout(resolve, PROBE_MS).unref());
-    }
-    this.silent.delete(id);
+  private probe(id: number): void {
+    const now = Date.now();
+    if (now - (this.probed.get(id) ?? 0) < PROBE_MS) return;
+    this.probed.set(id, now);
+    this.reader.probe(id);
   }
 }

@@ -3,9 +3,6 @@ import { escapeControls } from '../lib/message/message';
 import type { Picture } from './picture';
 import type { ClusterAnswer } from './reader';
 
-/** Of several brokers, one that was named the controller so many times in a row is it. */
-const SURE = 6;
-
 export function withBrokers(
   picture: Picture,
   { brokers }: ClusterAnswer,
@@ -43,26 +40,4 @@ export function withPartitions(picture: Picture, { topics }: ClusterAnswer, now:
       isr: [...isr].sort((one, other) => one - other),
     };
   return { ...rest, partitions: known };
-}
-
-/**
- * Who is the controller. Kafka without ZooKeeper names any of its brokers, another one each time
- * (metadataCache.getControllerId of its brokers): then nothing is known of it.
- */
-export class Controller {
-  private id = -1;
-  private times = 0;
-  private changes = 0;
-
-  named({ controller, brokers }: ClusterAnswer, before: number | undefined): number | undefined {
-    if (controller < 0) return before;
-    if (controller === this.id) this.times++;
-    else {
-      if (brokers.some(({ id }) => id === this.id)) this.changes++;
-      this.id = controller;
-      this.times = 1;
-    }
-    if (this.changes > 1) return undefined;
-    return brokers.length > 1 && this.times < SURE ? before : controller;
-  }
 }

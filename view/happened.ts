@@ -101,9 +101,6 @@ function ofBrokers(before: Picture, after: Picture): Told | undefined {
   for (const [what, partitions] of led)
     parts.push(`${listed(partitions)} ${partitions.length === 1 ? singular(what) : what}`);
   for (const [what, partitions] of copies) parts.push(`${what} in ${listed(partitions)}`);
-  const { controller } = after;
-  if (before.controller !== undefined && controller !== undefined && controller !== before.controller)
-    parts.push(`broker ${controller} is the controller, no more ${before.controller}`);
   if (parts.length === 0) return undefined;
   const text = parts.join('; ');
   return { text: text.charAt(0).toUpperCase() + text.slice(1), kind: 'broker', isOver: true };

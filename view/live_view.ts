@@ -13,7 +13,7 @@ import { createViewServer } from './server';
 
 runService(async (stopping) => {
   const config = viewConfig('live_view');
-  const poller = new Poller(config.topic, (onRequest) => new ClusterReader(config, onRequest));
+  const poller = new Poller(config.topic, new ClusterReader(config));
   poller.onSilence = (reason) =>
     print(reason ? `Kafka does not answer: ${reason}; asking again until it does` : 'Kafka answers');
 

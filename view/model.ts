@@ -3,7 +3,7 @@
 import { escapeControls } from '../lib/message/message';
 import type { Answers } from './answers';
 import { type Change, diff, lagOf, Memory } from './change';
-import { Controller, withBrokers, withPartitions } from './cluster';
+import { withBrokers, withPartitions } from './cluster';
 import { newGroup, withAnswer } from './groups';
 import type { Group, Happening, Message, Offset, Partition, Picture } from './picture';
 import type { LogAnswer } from './reader';
@@ -32,7 +32,6 @@ export class Model {
   readonly memory: Memory;
   readonly story = new Story();
   private readonly trails = new Map<string, Trail>();
-  private readonly controller = new Controller();
   /** By group and partition, the committed offset at which the age was last looked up. */
   private readonly aged = new Map<string, number>();
 
@@ -51,10 +50,7 @@ export class Model {
     if (before.silence && before.silence.until === undefined)
       this.picture = { ...before, silence: { ...before.silence, until: now } };
     if (cluster) {
-      const { controller: known, ...rest } = withBrokers(this.picture, cluster, silent, now);
-      const controller = this.controller.named(cluster, known);
-      this.picture = { ...rest, ...(controller !== undefined && { controller }) };
-      this.picture = withPartitions(this.picture, cluster, now);
+      this.picture = withPartitions(withBrokers(this.picture, cluster, silent, now), cluster, now);
       if (this.picture.missing !== undefined)
         for (const partition of Object.keys(this.messages)) delete this.messages[partition];
     }

@@ -12,7 +12,6 @@ export interface Picture {
   missing?: number;
   /** The last silence of Kafka. */
   silence?: Silence;
-  controller?: number;
   /** By broker id. One that the cluster does not count in any more stays, marked. */
   brokers: Record<string, Broker>;
   /** By partition. */
@@ -166,15 +165,6 @@ export interface Tick {
   messages: Record<string, Message[]>;
   /** New ones, and those that are told anew. */
   happenings: Happening[];
-  cost: Cost;
-}
-
-/** What the view itself does. */
-export interface Cost {
-  /** Answers of Kafka in a second. */
-  requests: number;
-  /** Open pages. */
-  watchers: number;
 }
 
 /** All there is to know: sent when a page connects. */
@@ -190,7 +180,6 @@ export interface Snapshot {
   /** Oldest first. */
   happenings: Happening[];
   past: Past;
-  cost: Cost;
 }
 
 /** The last ten minutes: the oldest picture, and what each second has changed. */

@@ -6,7 +6,7 @@ import type { Answers } from './answers';
 import { Brokers } from './brokers';
 import { CommitTail, OFFSETS_TOPIC } from './commits';
 import { Model, type News } from './model';
-import type { Cost, Snapshot, Tick } from './picture';
+import type { Snapshot, Tick } from './picture';
 import type { ClusterReader, GroupAnswer, LogAnswer } from './reader';
 import { OK } from './reader';
 import { Rhythm } from './rhythm';
@@ -54,7 +54,6 @@ export class Poller {
   onTick: (topic: string, tick: Tick) => void = () => {};
   /** Told when Kafka falls silent, with the reason, and when it answers again, without. */
   onSilence: (reason: string | undefined) => void = () => {};
-  private readonly reader: ClusterReader;
   private readonly brokers: Brokers;
   private readonly commits: CommitTail;
   private topics: string[] = [];
@@ -69,17 +68,14 @@ export class Poller {
   private readonly rhythm = new Rhythm(() => this.watchers() > 0);
   private wake = () => {};
   private isSilent = false;
-  private requests = 0;
-  private cost = { since: Date.now(), requests: 0, rate: 0 };
 
   /** @param topic is followed also while nobody watches */
   constructor(
     readonly topic: string,
-    createReader: (onRequest: () => void) => ClusterReader,
+    private readonly reader: ClusterReader,
   ) {
-    this.reader = createReader(() => this.requests++);
-    this.brokers = new Brokers(this.reader, () => this.rhythm.forget('cluster'));
-    this.commits = new CommitTail(this.reader, this.brokers);
+    this.brokers = new Brokers(reader, () => this.rhythm.forget('cluster'));
+    this.commits = new CommitTail(reader, this.brokers);
     this.watched.set(topic, new Watched(topic));
   }
 
@@ -110,7 +106,6 @@ export class Poller {
       messages: model.messages,
       happenings: model.story.happenings,
       past: model.memory.past,
-      cost: this.costNow(),
     };
   }
 
@@ -155,7 +150,7 @@ export class Poller {
   }
 
   private tell(topic: string, { model, watchers, unwatchedSince }: Watched, now: number, news: News): void {
-    this.onTick(topic, { now, heard: model.heard, ...news, cost: this.costNow() });
+    this.onTick(topic, { now, heard: model.heard, ...news });
     if (topic !== this.topic && watchers === 0 && now - unwatchedSince > FORGET_MS)
       this.watched.delete(topic);
   }
@@ -168,7 +163,7 @@ export class Poller {
     const committed = await this.askForCommitted();
     return {
       ...(cluster && { cluster }),
-      silent: new Map(this.brokers.silent),
+      silent: this.brokers.silent(),
       ...(groups && { groups }),
       written,
       isWrittenReadable: this.commits.isReadable,
@@ -323,18 +318,6 @@ export class Poller {
 
   private watchers(): number {
     return [...this.watched.values()].reduce((sum, { watchers }) => sum + watchers, 0);
-  }
-
-  private costNow(): Cost {
-    const now = Date.now();
-    const passed = now - this.cost.since;
-    if (passed >= 1000)
-      this.cost = {
-        since: now,
-        requests: this.requests,
-        rate: ((this.requests - this.cost.requests) * 1000) / passed,
-      };
-    return { requests: Math.round(this.cost.rate * 10) / 10, watchers: this.watchers() };
   }
 
   private setSilent(reason: string | undefined): void {

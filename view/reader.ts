@@ -66,11 +66,8 @@ export class ClusterReader {
   private readonly cluster: Cluster;
   private brokers = 0;
 
-  /** @param onRequest called for each request that has ended */
-  constructor(config: KafkaConfig, onRequest: () => void) {
-    this.cluster = new Cluster(config, ({ request }) => {
-      if (request !== 'Connect' && request !== 'Authenticate') onRequest();
-    });
+  constructor(config: KafkaConfig) {
+    this.cluster = new Cluster(config);
   }
 
   /** The brokers that are there, and who leads which partition of these topics; of all topics where none is given. */
@@ -80,9 +77,14 @@ export class ClusterReader {
     return answer;
   }
 
-  /** Resolves when the broker answers; at once, or after some seconds, it rejects where it doesn't. */
-  async probe(brokerId: number): Promise<void> {
-    await this.ask(brokerId, 'Metadata', { topics: [], allowAutoTopicCreation: false });
+  /** Since when the broker gives no answer, in ms since 1970; undefined where it does. */
+  silentSince(brokerId: number): number | undefined {
+    return this.cluster.silentSince(brokerId);
+  }
+
+  /** Finds out whether the broker answers. */
+  probe(brokerId: number): void {
+    this.ask(brokerId, 'Metadata', { topics: [], allowAutoTopicCreation: false }).catch(() => undefined);
   }
 
   /** The groups of consumers that this broker coordinates. */

@@ -20,17 +20,17 @@ export interface Shown {
 
 type Kept = Pick<Tick, 'now'> & Partial<Tick>;
 
-/** The tick without what is empty, and without what the view itself did. */
-export function keep({ cost, ...tick }: Tick): Kept {
+/** The tick without what is empty. */
+export function keep(tick: Tick): Kept {
   const kept = Object.entries(tick).filter(
     ([, value]) => typeof value !== 'object' || Object.keys(value).length > 0,
   );
   return Object.fromEntries(kept) as unknown as Kept;
 }
 
-/** The tick as it was told, but for what the view itself did: that is as in the first state. */
-export function told(kept: Kept, { cost }: Snapshot): Tick {
-  return { change: {}, messages: {}, happenings: [], cost, ...kept } as Tick;
+/** The tick as it was told. */
+export function told(kept: Kept): Tick {
+  return { change: {}, messages: {}, happenings: [], ...kept } as Tick;
 }
 
 /** What was to be seen, tick by tick. */

@@ -1,5 +1,5 @@
 import type { Address, AskOptions, Connection } from './connection';
-import { isTimeout, isUnanswered } from './errors';
+import { isClosed, isTimeout, isUnanswered } from './errors';
 import type { OwnRequest, RequestName } from './kafkajs';
 
 /** A request that has had no answer for so long, in ms, makes its broker one that is asked last. */
@@ -10,8 +10,11 @@ const PATIENT: readonly (RequestName | OwnRequest)[] = ['JoinGroup', 'SyncGroup'
 /** One broker, by its address: connected to when it is asked something, and again after a connection has ended. */
 export class Broker {
   readonly address: string;
-  /** It leaves what it is asked without an answer: of several brokers it is asked last. */
-  isSilent = false;
+  /**
+   * Since when it can't be reached, or leaves what it is asked without an answer, in ms since 1970: of several brokers it
+   * is asked last.
+   */
+  silentSince: number | undefined;
   /** One for fetches, which wait for messages, and one for all else: a broker answers in the order it is asked. */
   private readonly connections: { fetch?: Connection; other?: Connection } = {};
 
@@ -30,16 +33,17 @@ export class Broker {
   async ask<T>(name: RequestName | OwnRequest, args: unknown, options?: AskOptions): Promise<T> {
     const askedAt = performance.now();
     const silence = setTimeout(() => {
-      this.isSilent ||= !PATIENT.includes(name);
+      if (!PATIENT.includes(name)) this.silentSince ??= Date.now();
     }, SILENT_MS);
     try {
       const connection = this.connection(name === 'Fetch' ? 'fetch' : 'other');
       await connection.open();
       const answer = await connection.ask<T>(name, args, options);
-      this.isSilent = false;
+      this.silentSince = undefined;
       return answer;
     } catch (error) {
-      this.isSilent = isTimeout(error as Error) || (this.isSilent && isUnanswered(error));
+      if (!isUnanswered(error)) this.silentSince = undefined;
+      else if (!isClosed(error as Error)) this.silentSince ??= Date.now();
       // What has silenced one connection, a firewall that has forgotten it, say, has silenced the other, too.
       if (isTimeout(error as Error)) this.close((connection) => connection.heardAt < askedAt);
       throw error;

@@ -90,6 +90,12 @@ export class Cluster {
     return await this.at(address as Address).ask<T>(name, args, options);
   }
 
+  /** Since when this broker gives no answer, in ms since 1970; undefined where it does, or was not asked yet. */
+  silentSince(brokerId: number): number | undefined {
+    const address = this.addresses.get(brokerId);
+    return address && this.at(address).silentSince;
+  }
+
   /** Asks the broker that changes the cluster. */
   async askController<T>(name: RequestName, args: unknown, options?: AskOptions): Promise<T> {
     if (!this.addresses.has(this.controller)) await this.metadata();
@@ -159,7 +165,9 @@ export class Cluster {
     const known = [...this.addresses.values()].map((address) => this.at(address));
     const others = this.bootstrap.map((address) => this.at(address)).filter((one) => !known.includes(one));
     const rank = (broker: Broker) =>
-      (broker.isSilent ? 4 : 0) + (known.includes(broker) ? 0 : 2) + (broker.isConnected ? 0 : 1);
+      (broker.silentSince === undefined ? 0 : 4) +
+      (known.includes(broker) ? 0 : 2) +
+      (broker.isConnected ? 0 : 1);
     return [...known, ...others]
       .map((broker) => ({ broker, rank: rank(broker) + Math.random() }))
       .sort((a, b) => a.rank - b.rank)

@@ -1,7 +1,7 @@
 /** What buildAndRun.sh says before it starts anything, on machines that lack something. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -30,7 +30,9 @@ function run(programs: (string | [string, string])[], args: string[] = [], shell
   for (const name of ['buildAndRun.sh', 'lib', ...LOCAL_FILES])
     cpSync(join(ROOT, name), join(project, name), { recursive: true });
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
-    cpSync(join(ROOT, name), join(project, name), { preserveTimestamps: true });
+    cpSync(join(ROOT, name), join(project, name));
+  // As after an install, whenever this one's packages were.
+  utimesSync(join(project, 'package-lock.json'), 0, 0);
   symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
   const [command = '', ...rest] = [...shell, join(project, 'buildAndRun.sh'), ...args];
   const { status, stderr, stdout } = spawnSync(command, rest, {

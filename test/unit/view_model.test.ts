@@ -202,19 +202,6 @@ test('a random end of a name is left out where the name is the only one of its k
   );
 });
 
-test('a controller is told where there is one, and not where each answer names another', () => {
-  const named = (controller: number) =>
-    cluster(1, { controller, brokers: [1, 2].map((id) => ({ id, host: `kafka-${id}`, port: 29092 })) });
-  const steady = new Model('t', 0);
-  for (let answer = 0; answer < 6; answer++) round(steady, { cluster: named(2) });
-  assert.equal(steady.picture.controller, 2);
-  for (let answer = 0; answer < 6; answer++) round(steady, { cluster: named(1) });
-  assert.equal(steady.picture.controller, 1);
-  const random = new Model('t', 0);
-  for (const id of [1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2]) round(random, { cluster: named(id) });
-  assert.equal(random.picture.controller, undefined);
-});
-
 test('a silence counts from the last answer to the next one, however late it was noticed', () => {
   const model = seen();
   round(model, { now: 1000 });

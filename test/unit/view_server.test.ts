@@ -10,7 +10,6 @@ import type { Snapshot, Tick } from '../../view/picture';
 import { createViewServer, type Source } from '../../view/server';
 
 const picture = { topic: 't', brokers: {}, partitions: {}, groups: {} };
-const cost = { requests: 1, watchers: 1 };
 const snapshot: Snapshot = {
   now: 1,
   heard: 1,
@@ -20,7 +19,6 @@ const snapshot: Snapshot = {
   messages: { 0: [{ offset: 0, timestamp: 1, value: '</script>', bytes: 9 }] },
   happenings: [],
   past: { since: 0, base: picture, changes: [] },
-  cost,
 };
 const tick = (change: Tick['change'] = {}): Tick => ({
   now: 2,
@@ -28,7 +26,6 @@ const tick = (change: Tick['change'] = {}): Tick => ({
   change,
   messages: {},
   happenings: [],
-  cost,
 });
 
 /** How many streams look at each topic. */

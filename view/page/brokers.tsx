@@ -24,7 +24,7 @@ export function Brokers({ frame: { picture, now, old } }: { frame: Frame }) {
         </ul>
         <p class="quiet">
           A broker can be the <Term word="leader" /> of partitions, <Term word="in sync" /> with their leader,
-          the <Term word="coordinator" /> of groups, and the <Term word="controller" />.
+          and the <Term word="coordinator" /> of groups.
         </p>
       </details>
     </section>
@@ -55,7 +55,6 @@ function BrokerItem({
         {host}:{port}
       </span>
       {away !== undefined && <span class="bad"> no answer for {age(now - away)}</span>}
-      {picture.controller === number && <span> controller</span>}
       <p>
         leads {leads.length === 0 ? 'no partition' : listed(leads)}
         {behind.length > 0 && <span class="bad">; not in sync in {listed(behind)}</span>}

@@ -77,10 +77,10 @@ export class Recorded implements Source, Player {
   /** All that has come to its time; and then the next one, once it has. */
   private tell(): void {
     clearTimeout(this.timer);
-    const { state, ticks } = this.recording;
+    const { ticks } = this.recording;
     for (let tick = ticks[this.next]; tick && tick.now <= this.now(); tick = ticks[this.next]) {
       this.next++;
-      this.listener?.onTick(structuredClone(told(tick, state)));
+      this.listener?.onTick(structuredClone(told(tick)));
     }
     const later = ticks[this.next];
     if (later && this.since !== undefined)

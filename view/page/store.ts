@@ -83,13 +83,12 @@ export class Store implements Listener {
     this.onChange(false);
   }
 
-  onTick({ now, heard, change, messages, happenings, cost }: Tick): void {
+  onTick({ now, heard, change, messages, happenings }: Tick): void {
     const { known } = this;
     if (!known) return;
     this.connection = 'open';
     known.now = now;
     known.heard = heard;
-    known.cost = cost;
     known.picture = withLags(merge(known.picture, change));
     this.past.add(now, known.picture);
     for (const [partition, news] of Object.entries(messages)) {

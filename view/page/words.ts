@@ -39,7 +39,6 @@ export const MEANINGS = {
   leader: 'The broker that writes and serves a partition. If it is lost, one that is in sync takes over.',
   'in sync': 'These brokers have a full copy of the partition: each could lead it without losing a message.',
   coordinator: 'The broker that keeps the offsets of a group, and knows its members.',
-  controller: 'The broker that decides who leads which partition.',
 } as const;
 
 export type Word = keyof typeof MEANINGS;
