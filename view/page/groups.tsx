@@ -139,7 +139,7 @@ function Reads({
     <>
       {isNamed && <span class="client quiet">{client}</span>}{' '}
       {partitions.length === 0 ? (
-        <span class="quiet">reads no partition</span>
+        <span class="quiet">{group.rebalancing === undefined ? 'reads no partition' : 'waits'}</span>
       ) : (
         `reads ${partitions.length === 1 ? 'partition' : 'partitions'} `
       )}

@@ -1,4 +1,4 @@
-/** The page: draws what the store knows, at most once a frame. */
+/** The page: draws what the store knows, at most once a frame, and in a fifth of the time at most. */
 import { render } from 'preact';
 import { Brokers } from './brokers';
 import { Groups } from './groups';
@@ -6,31 +6,39 @@ import { Happenings } from './happenings';
 import { Head } from './head';
 import { Lane } from './lane';
 import type { Source } from './source';
-import { Store } from './store';
+import { DEMO, type Frame, Store } from './store';
 import { Table } from './table';
 import { followAttention, Term, TipLayer } from './tip';
 
-/** So many flags are many, groups times partitions: then there are so many ms between two drawings. */
-const MANY = 60;
-const PAUSE_MS = 500;
+/** After a drawing, nothing is drawn for so many times as long as it took: what moves meanwhile moves smoothly. */
+const REST = 4;
+/** What takes less, in ms, misses no more than one frame. */
+const QUICK_MS = 40;
+/** A consumer of the demo may have so many messages in hand, and is not behind. */
+const IN_HAND = 6;
 /** Ages grow also while nothing is told, in ms. */
 const AGEING_MS = 500;
 
 /** Fills the element, and keeps it as the source tells. To be called once. */
 export function show(source: Source, root: HTMLElement = document.body): void {
   let isDrawing = false;
-  let drawnAt = 0;
+  let restsUntil = 0;
   const store = new Store(source, draw);
 
   /** @param isWanted by who looks at it: so it does not wait */
   function draw(isWanted = false): void {
-    if (isDrawing || (!isWanted && performance.now() - drawnAt < pauseOf(store))) return;
+    if (isDrawing || (!isWanted && performance.now() < restsUntil)) return;
     isDrawing = true;
     requestAnimationFrame(() => {
       isDrawing = false;
-      drawnAt = performance.now();
+      const begin = performance.now();
       render(<Page store={store} />, root);
       rooms.observe(document.querySelector('.track') ?? root);
+      // The next frame comes once this one is painted.
+      requestAnimationFrame(() => {
+        const took = performance.now() - begin;
+        restsUntil = took < QUICK_MS ? 0 : performance.now() + REST * took;
+      });
     });
   }
 
@@ -45,11 +53,6 @@ export function show(source: Source, root: HTMLElement = document.body): void {
     store.pauseOrGoOn();
   });
   draw();
-}
-
-function pauseOf({ known }: Store): number {
-  const { groups = {}, partitions = {} } = known?.picture ?? {};
-  return Object.keys(groups).length * Object.keys(partitions).length > MANY ? PAUSE_MS : 0;
 }
 
 function Page({ store }: { store: Store }) {
@@ -85,6 +88,7 @@ function Page({ store }: { store: Store }) {
             );
           })}
           {isShort && <Happenings frame={frame} store={store} />}
+          {!store.source.player && hasCaughtUp(frame) && <Next />}
           <details class="as-table" onToggle={({ currentTarget }) => store.openTable(currentTarget.open)}>
             <summary>All figures as a table</summary>
             {store.isTableOpen && <Table frame={frame} />}
@@ -98,6 +102,21 @@ function Page({ store }: { store: Store }) {
       </main>
       <TipLayer frame={frame} store={store} />
     </div>
+  );
+}
+
+/** The demo's consumers are there, and have handled all but what they have in hand. */
+function hasCaughtUp({ picture: { groups }, old }: Frame): boolean {
+  const ours = Object.values(groups).filter(({ name }) => DEMO.includes(name));
+  return old === undefined && ours.length === DEMO.length && ours.every(({ lag }) => lag <= IN_HAND);
+}
+
+function Next() {
+  return (
+    <p class="hint">
+      All have caught up. Try next: <code>docker compose restart consumer_from_oldest</code>, which comes as a
+      new group, and begins at 0 again. More is in the README.
+    </p>
   );
 }
 

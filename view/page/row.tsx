@@ -3,7 +3,7 @@ import type { Group, Offset, Owner, Partition } from '../picture';
 import { began } from '../sentences';
 import { Chart } from './chart';
 import { lookOf } from './look';
-import { stepsOf } from './past';
+import { type Step, stepsOf } from './past';
 import { left, place, type Scale, stretch } from './scale';
 import type { Frame } from './store';
 import { count } from './words';
@@ -11,7 +11,9 @@ import { count } from './words';
 /** Of a commit, so long is shown how far it went, in ms. */
 const STEP_SHOWN_MS = 1500;
 /** One of whom nothing is heard for so long, in ms, though there is something to commit, may not be there any more. */
-const QUIET_MS = 5000;
+const QUIET_MS = 7000;
+/** What is nearer to the lane's left edge, in per cent of its width, leaves no room there for anything else. */
+const NARROW = 12;
 /** Commits that are nearer to each other than this, in per cent of the lane, are one dash. */
 const NEAREST = 0.7;
 
@@ -24,11 +26,29 @@ export interface RowProps {
   frame: Frame;
 }
 
+/** What a row draws of: where the group stands, and since when nothing was heard of it, in ms. */
+interface Mark {
+  group: Group;
+  offset: Offset;
+  /** Who reads the partition, or read it last. */
+  owner: Owner | undefined;
+  quiet: number | undefined;
+  scale: Scale;
+  now: number;
+}
+
 export function Row({ groupId, id, group, partition, scale, frame }: RowProps) {
   const { now, past, picture } = frame;
   const offset = group.offsets[id];
   const { colour, shape } = lookOf(group.name);
-  const quiet = quietFor(group, id, now);
+  const mark = offset && {
+    group,
+    offset,
+    owner: group.owners[id],
+    quiet: quietFor(group, id, now),
+    scale,
+    now,
+  };
   return (
     <div class={`lane-row group-row ${colour} ${group.gone ? 'is-gone' : ''}`}>
       <span class="lane-name" title={group.name}>
@@ -40,25 +60,18 @@ export function Row({ groupId, id, group, partition, scale, frame }: RowProps) {
         )}
       </span>
       <div class="track">
-        {offset && (
+        {mark && (
           <div class="rail">
-            <NotForIt offset={offset} group={group} scale={scale} shape={shape} />
-            <div class="lag" style={stretch(scale, offset.committed, partition.end)} />
-            <Line offset={offset} steps={stepsOf(past, picture, now, groupId, id)} scale={scale} />
-            <Again offset={offset} owner={group.owners[id]} scale={scale} />
-            <Flag
-              offset={offset}
-              owner={group.owners[id]}
-              isQuiet={quiet !== undefined}
-              scale={scale}
-              now={now}
-              isThere={isThere(group, id)}
-            />
+            <NotForIt {...mark} />
+            <div class="lag" style={stretch(scale, mark.offset.committed, partition.end)} />
+            <Line offset={mark.offset} steps={stepsOf(past, picture, now, groupId, id)} scale={scale} />
+            <Again {...mark} />
+            <Flag {...mark} />
           </div>
         )}
       </div>
       <span class="figures">
-        <span>{offset ? <Standing offset={offset} quiet={quiet} now={now} /> : 'nothing committed'}</span>
+        <span>{mark ? <Standing {...mark} /> : group.gone ? 'gone' : 'nothing committed'}</span>
         <Chart groupId={groupId} id={id} frame={frame} />
       </span>
     </div>
@@ -73,20 +86,7 @@ export function quietFor({ offsets, members }: Group, id: string, now: number): 
   return quiet > QUIET_MS ? quiet : undefined;
 }
 
-function isThere({ owners, members }: Group, id: string): boolean {
-  const owner = owners[id];
-  return owner !== undefined && members[owner.member] !== undefined;
-}
-
-function Standing({
-  offset: { lag, oldest },
-  quiet,
-  now,
-}: {
-  offset: Offset;
-  quiet: number | undefined;
-  now: number;
-}) {
+function Standing({ offset: { lag, oldest }, quiet, now }: Mark) {
   if (lag === 0) return <>all committed</>;
   const seconds = oldest === undefined ? 0 : Math.floor((now - oldest) / 1000);
   return (
@@ -99,42 +99,31 @@ function Standing({
 const span = (seconds: number) => (seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`);
 
 /** Before it began: hatched; and where that was, at the left edge where it is out of sight. */
-function NotForIt({
-  offset: { first, committed },
-  group,
-  scale,
-  shape,
-}: {
-  offset: Offset;
-  group: Group;
-  scale: Scale;
-  shape: string;
-}) {
+function NotForIt({ offset: { first, committed }, group, scale }: Mark) {
   if (!first) return null;
   const isOut = place(scale, first.offset) < 0;
+  const { shape } = lookOf(group.name);
   const title = `${group.name}: ${began(first, group.commitsItsBeginning === true)}`;
   return (
     <>
       {!isOut && group.commitsItsBeginning && first.offset > first.start && (
         <div class="not-for" style={stretch(scale, first.start, first.offset)} />
       )}
-      <div class={`began ${isOut ? 'is-out' : ''}`} style={{ left: left(scale, first.offset) }} title={title}>
-        {isOut && place(scale, committed) > 12 ? `◂${shape} ${first.offset}` : shape}
-      </div>
+      {place(scale, committed) > (isOut ? NARROW : 0) && (
+        <div
+          class={`began ${isOut ? 'is-out' : ''}`}
+          style={{ left: left(scale, first.offset) }}
+          title={title}
+        >
+          {isOut ? `◂${shape} ${first.offset}` : shape}
+        </div>
+      )}
     </>
   );
 }
 
 /** One dash for each commit. */
-function Line({
-  offset,
-  steps,
-  scale,
-}: {
-  offset: Offset;
-  steps: Iterable<{ from: number; to: number }>;
-  scale: Scale;
-}) {
+function Line({ offset, steps, scale }: Pick<Mark, 'offset' | 'scale'> & { steps: Iterable<Step> }) {
   const x = (at: number) => Math.min(100, Math.max(0, place(scale, at)));
   const begin = x(offset.first?.offset ?? scale.first);
   const dashes: string[] = [];
@@ -162,15 +151,7 @@ function Line({
 }
 
 /** What comes twice: after a commit that went back, or from where another member goes on. */
-function Again({
-  offset: { again },
-  owner,
-  scale,
-}: {
-  offset: Offset;
-  owner: Owner | undefined;
-  scale: Scale;
-}) {
+function Again({ offset: { again }, owner, scale }: Mark) {
   const taken = owner?.from !== undefined && owner.at !== undefined ? owner.at : undefined;
   const at = taken === undefined ? -1 : place(scale, taken);
   return (
@@ -196,21 +177,8 @@ function Again({
 }
 
 /** It stands at the message that is read next. */
-function Flag({
-  offset: { committed, step, at },
-  owner,
-  isQuiet,
-  isThere,
-  scale,
-  now,
-}: {
-  offset: Offset;
-  owner: Owner | undefined;
-  isQuiet: boolean;
-  isThere: boolean;
-  scale: Scale;
-  now: number;
-}) {
+function Flag({ offset: { committed, step, at, first }, owner, group, quiet, scale, now }: Mark) {
+  const isThere = owner !== undefined && group.members[owner.member] !== undefined;
   const x = place(scale, committed);
   const isOut = x < 0;
   const isFresh =
@@ -218,16 +186,18 @@ function Flag({
     at !== undefined &&
     now - at < STEP_SHOWN_MS &&
     now >= at &&
-    x > 10 &&
+    x > NARROW &&
     !scale.isBars;
+  // Where it stands at its beginning, the mark of that is there.
+  const hasLetter = isThere && !isOut && x - place(scale, first?.offset ?? -1) > 100 / scale.span / 2;
   return (
     <div
-      class={`flag ${isOut ? 'is-out' : ''} ${x > 88 && scale.isBars ? 'is-right' : ''} ${isQuiet || !isThere ? 'is-quiet' : ''}`}
+      class={`flag ${isOut ? 'is-out' : ''} ${x > 88 && scale.isBars ? 'is-right' : ''} ${quiet !== undefined || !isThere ? 'is-quiet' : ''}`}
       data-committed={committed}
       style={{ left: left(scale, committed) }}
       title={`committed: ${committed}. All before it is done, and it reads on from there`}
     >
-      {owner && isThere && !isOut && <b class="letter">{owner.letter}</b>}
+      {hasLetter && <b class="letter">{owner.letter}</b>}
       <span class="badge">{isOut ? `◂ ${count(committed)}` : committed}</span>
       {isFresh && (
         <em key={committed} class="step">

@@ -10,8 +10,9 @@ const MESSAGES = 2400;
 const HAPPENINGS = 500;
 /** What is older than this, in ms, is said to be old. */
 const OLD_MS = 2000;
-/** The last seconds, in ms, that a rate is taken of. */
+/** The last seconds, in ms, that a rate is taken of; where nothing came in them, of more. */
 const RATE_MS = 5000;
+const LOW_RATE_MS = 20_000;
 
 /** All that one drawing shows: of one state, and of one moment. */
 export interface Frame {
@@ -201,7 +202,7 @@ export class Store implements Listener {
       const scale = lookedAt === undefined ? this.scales[id] : undefined;
       lanes[id] = {
         scale: scale ?? this.scale(id, picture, now),
-        rate: past.rate(id, end, now, RATE_MS),
+        rate: past.rate(id, end, now, RATE_MS) || past.rate(id, end, now, LOW_RATE_MS),
         messages: known.messages[id] ?? [],
       };
     }
@@ -257,7 +258,7 @@ export class Store implements Listener {
   }
 }
 
-const DEMO = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'];
+export const DEMO = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'];
 
 /** Those of the demo first, in the order of the README; those that nobody is in, last. */
 function inOrder(one: Group, other: Group): number {
