@@ -6,8 +6,9 @@
  */
 
 import { consumeInBatches } from '../lib/group/consume';
+import { work } from '../lib/handling/work';
 import { describeBatch } from '../lib/message/message';
-import { print, runService, sleep } from '../lib/process/service';
+import { print, runService } from '../lib/process/service';
 import { batchConfig } from '../lib/settings/settings';
 
 runService(async (stopping) => {
@@ -15,7 +16,6 @@ runService(async (stopping) => {
 
   await consumeInBatches(config, stopping, async (messages, ending) => {
     await print(describeBatch(messages, ending, Date.now()));
-    // Stands for the work: HANDLER_DELAY_MS for the whole batch.
-    if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
+    await work(config, ...messages);
   });
 });

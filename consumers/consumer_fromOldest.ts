@@ -6,8 +6,9 @@
  */
 
 import { consume } from '../lib/group/consume';
+import { work } from '../lib/handling/work';
 import { describeReceived } from '../lib/message/message';
-import { print, runService, sleep } from '../lib/process/service';
+import { print, runService } from '../lib/process/service';
 import { consumerConfig } from '../lib/settings/settings';
 
 runService(async (stopping) => {
@@ -15,7 +16,6 @@ runService(async (stopping) => {
 
   await consume(config, stopping, async (message) => {
     await print(describeReceived(message, Date.now()));
-    // Stands for the work: HANDLER_DELAY_MS for each message.
-    if (config.handlerDelayMs > 0) await sleep(config.handlerDelayMs);
+    await work(config, message);
   });
 });

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { lineOf } from './log';
-import { Recorded } from './service';
+import { Recorded, until } from './service';
 
 const ROOT = join(__dirname, '..');
 
@@ -19,7 +19,7 @@ export const OUR_SERVICES = [
 export const LOCAL_FILES = [
   'compiled.js',
   ...readdirSync(join(ROOT, 'local'))
-    .filter((name) => /\.(ts|xml|properties)$/.test(name))
+    .filter((name) => /^docker$|\.(ts|xml|properties)$/.test(name))
     .map((name) => `local/${name}`),
 ];
 
@@ -73,6 +73,16 @@ export function docker(...args: string[]): string {
 
 export function compose(folder: string, ...args: string[]): string {
   return docker('compose', '--project-directory', folder, ...args);
+}
+
+/** Starts it in the background; resolves when each of its consumers is at work. */
+export async function startDemo(folder: string, args: string[] = []): Promise<void> {
+  const start = buildAndRun(folder, ['-d', ...args]);
+  const { code } = await start.exit;
+  if (code !== 0)
+    throw new Error(`./buildAndRun.sh -d ended with exit code ${code}: ${start.errors.join('\n')}`);
+  for (const consumer of OUR_SERVICES.slice(1))
+    await until(`${consumer} at work`, () => compose(folder, 'logs', consumer).includes('Received: '));
 }
 
 /** Takes the demo away with its data, and what ran beside it under names of its own. */

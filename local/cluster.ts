@@ -142,7 +142,7 @@ function ofKeeper({ id, port, keeper }: { id: BrokerId; port: number; keeper: Ke
 }
 
 /** As docker-compose.cluster.yml calls the broker: the first as the only one of docker-compose.yml. */
-function serviceName(id: BrokerId): string {
+export function serviceName(id: BrokerId): string {
   return id === 1 ? 'kafka' : `kafka-${id}`;
 }
 

@@ -2,46 +2,34 @@
  * The demo without Docker: the services of docker-compose.yml as processes, in the same order, with the same
  * prefixes; with --cluster, those of docker-compose.cluster.yml. Ctrl-C stops our services, then Kafka, then ZooKeeper.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Environment, readEnvironment } from '../lib/settings/settings';
 import { startBroker } from './broker';
-import { startCluster } from './cluster';
-import { serviceEnvironment } from './environment';
+import { BROKER_IDS, serviceName, startCluster } from './cluster';
+import { Containers } from './containers';
 import { fetchKafka } from './java';
 import { BROKER_PORTS, choosePorts } from './ports';
+import { Service, type ServiceName } from './service';
 
-const ROOT = join(__dirname, '..');
 const DATA = join(__dirname, 'data');
 
 /** As the producer's health check in docker-compose.yml: so many messages are a history. */
 const HISTORY = 5;
 
-const PRODUCER = { name: 'kafka-producer', entrypoint: 'producer/producer' };
-const CONSUMERS = [
-  { name: 'consumer_from_oldest', entrypoint: 'consumers/consumer_fromOldest' },
-  { name: 'consumer_from_newest', entrypoint: 'consumers/consumer_fromNewest' },
-  { name: 'consumer_batch_message', entrypoint: 'consumers/consumer_batchMessage' },
-];
-
-const VIEW = { name: 'live_view', entrypoint: 'view/live_view', dockerfile: 'view/view.dockerfile' };
+const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
 
 // Compose gives each service the next of these, and pads the names to the longest.
 const COLOURS = [36, 33, 32, 35, 34, 96, 93, 92, 95];
-const OURS = [PRODUCER, ...CONSUMERS, VIEW].map(({ name }) => name);
-const NAMES = ['zookeeper', 'kafka', ...OURS, 'kafka-2', 'kafka-3'];
+const NAMES = ['zookeeper', 'kafka', 'kafka-producer', ...CONSUMERS, 'live_view', 'kafka-2', 'kafka-3'];
 const WIDTH = Math.max(...NAMES.map((name) => name.length));
 const COLOURED = process.stdout.isTTY && !process.env.NO_COLOR;
 
-const children = new Map<string, ChildProcess>();
+const containers = new Containers();
 /** What ends Kafka, once it has begun to start. */
 let kafka: { stop(): Promise<void>; kill(): Promise<void> } | undefined;
-/** What our services are told over all other settings. */
-let wiring: Environment = {};
 let fetching: Promise<void> | undefined;
 const stopping = new AbortController();
 /** The exit code to come, once the end has begun. */
@@ -68,9 +56,10 @@ async function run(): Promise<void> {
   console.log(`Kafka: ${brokerPorts.map((port) => `localhost:${port}`).join(',')}`);
   fetching = fetchKafka(cluster ? 'kafka-4' : 'kafka-3', stopping.signal);
   await fetching;
-  wiring = await (cluster ? startThree(brokerPorts) : startOne(brokerPorts[0]));
+  containers.wiring = await (cluster ? startThree(brokerPorts) : startOne(brokerPorts[0]));
   if (ending !== undefined) return;
-  if (view) start(VIEW);
+  containers.listen();
+  if (view) start('live_view');
   await startProducer();
   if (ending !== undefined) return;
   for (const consumer of CONSUMERS) start(consumer);
@@ -93,13 +82,19 @@ const KEPT = {
 
 /** One broker, with ZooKeeper; gives what our services are to know of it. */
 async function startOne(port?: number): Promise<Environment> {
-  const { brokers } = await startBroker({ ...KEPT, dataDir: DATA, port });
-  return { KAFKA_BROKERS: brokers };
+  const broker = await startBroker({ ...KEPT, dataDir: DATA, port });
+  containers.add('kafka', {
+    isRunning: true,
+    start: () => broker.startKafka(),
+    stop: (signal) => broker.stopKafka(signal),
+  });
+  return { KAFKA_BROKERS: broker.brokers };
 }
 
 /** Three brokers; gives what our services are to know of them. */
 async function startThree(ports: number[]): Promise<Environment> {
-  const { brokers } = await startCluster({ ...KEPT, dataDir: join(DATA, 'cluster'), ports });
+  const { brokers, broker } = await startCluster({ ...KEPT, dataDir: join(DATA, 'cluster'), ports });
+  for (const id of BROKER_IDS) containers.add(serviceName(id), { isRunning: true, ...broker[id] });
   // As docker-compose.cluster.yml: over the Dockerfiles' 1, not over the shell's or .env's.
   return { KAFKA_BROKERS: brokers, TOPIC_PARTITIONS: readEnvironment().TOPIC_PARTITIONS ?? '6' };
 }
@@ -108,54 +103,46 @@ async function startThree(ports: number[]): Promise<Environment> {
 function startProducer(): Promise<void> {
   return new Promise((resolve) => {
     let sent = 0;
-    start(PRODUCER, (line) => {
+    const onLine = (line: string) => {
       if (line.startsWith('Sent: ') && ++sent === HISTORY) resolve();
-    }).once('exit', (code) => {
+    };
+    start('kafka-producer', onLine, (code) => {
       if (sent < HISTORY && code !== 0) void end(1);
     });
   });
 }
 
 function start(
-  { name, entrypoint, dockerfile }: { name: string; entrypoint: string; dockerfile?: string },
-  onLine?: (line: string) => void,
-): ChildProcess {
-  const child = spawn(process.execPath, ['-r', './compiled', `${entrypoint}.ts`], {
-    cwd: ROOT,
-    env: serviceEnvironment(join(ROOT, dockerfile ?? `${entrypoint}.dockerfile`), wiring),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own: a terminal's Ctrl-C reaches only us, and each service gets one signal.
-    detached: true,
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface(stream as NodeJS.ReadableStream).on('line', (line) => {
+  name: ServiceName,
+  onLine: (line: string) => void = () => {},
+  onExit: (code: number | null) => void = () => {},
+): void {
+  const service = new Service(
+    name,
+    containers.wiring,
+    (line) => {
       show(name, line);
-      onLine?.(line);
-    });
-  }
-  child.once('exit', (code) => {
-    children.delete(name);
-    console.log(`${name} exited with code ${code}`);
-  });
-  children.set(name, child);
-  return child;
+      onLine(line);
+    },
+    (code) => {
+      console.log(`${name} exited with code ${code}`);
+      onExit(code);
+    },
+  );
+  containers.add(name, service).start();
 }
 
 /** Stops everything, clients first, and exits; a second call kills what is left. */
 async function end(code: number, reason?: string): Promise<void> {
   if (reason) console.error(reason);
   if (ending !== undefined) {
-    for (const child of children.values()) child.kill('SIGKILL');
-    await kafka?.kill();
+    await Promise.all([containers.stopServices('SIGKILL'), kafka?.kill()]);
     process.exit(1);
   }
   ending = code;
   stopping.abort();
   await fetching?.catch(() => undefined);
-  const running = [...children.values()];
-  const gone = running.map((child) => once(child, 'exit'));
-  for (const child of running) child.kill('SIGTERM');
-  await Promise.all(gone);
+  await containers.stopServices('SIGTERM');
   await kafka?.stop();
   process.exit(code);
 }
@@ -193,6 +180,7 @@ function processes(): Process[] {
 }
 
 function show(name: string, line: string): void {
+  containers.keep(name, line);
   const prefix = `${name.padEnd(WIDTH)}  | `;
   console.log(COLOURED ? `\u001b[${COLOURS[NAMES.indexOf(name)]}m${prefix}\u001b[0m${line}` : prefix + line);
 }

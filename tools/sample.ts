@@ -10,12 +10,13 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { buildAndRun, compose, copyProject, removeDemo } from '../harness/compose';
+import { buildAndRun, compose, copyProject, removeDemo, startDemo } from '../harness/compose';
 import {
   type Experiment,
   excerpt,
   experimentsOf,
   follow,
+  ON_THREE,
   QUOTING,
   quote,
   quotesOf,
@@ -56,10 +57,12 @@ async function main(names: readonly string[]): Promise<void> {
       await recordFirstRun(folder);
       recorded('sample_consumer.log');
     }
-    if (!experiments.some(({ slug }) => chosen(slug))) return;
-    await buildAndRun(folder, ['-d']).exit;
+    let running: string[] | undefined;
     for (const { file, ...experiment } of experiments) {
       if (!chosen(experiment.slug)) continue;
+      const args = file.endsWith(ON_THREE) ? ['--cluster'] : [];
+      if (running?.join() !== args.join()) await startDemo(folder, args);
+      running = args;
       const run = await record(folder, experiment);
       writeFileSync(file, rewrite(readFileSync(file, 'utf8'), run));
       recorded(run.title);

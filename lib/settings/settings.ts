@@ -42,7 +42,10 @@ export interface ConsumerConfig extends KafkaConfig {
   groupId: string;
   /** A group named by chance serves one run only, so it is deleted with it. */
   groupIsTemporary: boolean;
+  /** What stands for the handler's work takes so long, … */
   handlerDelayMs: number;
+  /** … and fails at this offset; nowhere where undefined. */
+  handlerFailsAt: number | undefined;
 }
 
 export interface BatchConfig extends ConsumerConfig {
@@ -133,6 +136,7 @@ const consumerSettings = (autoOffsetReset: OffsetReset) => ({
   AUTO_OFFSET_RESET: oneOf('earliest', 'latest')({ default: autoOffsetReset }),
   GROUP_ID: text({ default: undefined }),
   HANDLER_DELAY_MS: wholeNumber(0, MAX_TIMER_MS)({ default: 0 }),
+  HANDLER_FAILS_AT: wholeNumber(0, Number.MAX_SAFE_INTEGER)({ default: undefined }),
 });
 
 interface KafkaEnvironment {
@@ -160,6 +164,7 @@ interface ConsumerEnvironment extends KafkaEnvironment {
   AUTO_OFFSET_RESET: OffsetReset;
   GROUP_ID: string | undefined;
   HANDLER_DELAY_MS: number;
+  HANDLER_FAILS_AT: number | undefined;
 }
 
 const asConsumer = (service: string, env: ConsumerEnvironment, environment: Environment): ConsumerConfig => ({
@@ -168,4 +173,5 @@ const asConsumer = (service: string, env: ConsumerEnvironment, environment: Envi
   groupId: env.GROUP_ID ?? `${service}-${randomBytes(4).toString('hex')}`,
   groupIsTemporary: env.GROUP_ID === undefined,
   handlerDelayMs: env.HANDLER_DELAY_MS,
+  handlerFailsAt: env.HANDLER_FAILS_AT,
 });

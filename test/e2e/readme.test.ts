@@ -3,27 +3,30 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { buildAndRun, copyProject, removeDemo } from '../../harness/compose';
-import { experimentsOf, follow, Reading, TEXTS } from '../../harness/experiments';
+import { copyProject, removeDemo, startDemo } from '../../harness/compose';
+import { experimentsOf, follow, ON_THREE, Reading, TEXTS } from '../../harness/experiments';
 
 const folder = copyProject();
-const experiments = TEXTS.flatMap((name) => experimentsOf(readFileSync(join(folder, name), 'utf8')));
+const experiments = TEXTS.flatMap((file) =>
+  experimentsOf(readFileSync(join(folder, file), 'utf8')).map((experiment) => ({ file, ...experiment })),
+);
 
 before(async () => {
   removeDemo(folder);
-  assert.equal((await buildAndRun(folder, ['-d']).exit).code, 0);
+  await startDemo(folder);
 });
 after(() => {
   removeDemo(folder);
   rmSync(folder, { recursive: true });
 });
 
-test('there are six to twelve experiments', () => {
-  assert.ok(experiments.length >= 6 && experiments.length <= 12, `${experiments.length}`);
+test('there are six to thirteen experiments', () => {
+  assert.ok(experiments.length >= 6 && experiments.length <= 13, `${experiments.length}`);
 });
 
-for (const { title, steps } of experiments)
+for (const { file, title, steps } of experiments)
   test(`experiment: ${title}`, async () => {
+    if (file === ON_THREE) await startDemo(folder, ['--cluster']);
     const reading = new Reading();
     for (const step of steps) await follow(folder, step, reading);
   });

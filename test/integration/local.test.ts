@@ -1,67 +1,19 @@
 /** The demo without Docker, as a user runs it. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
-import { LOCAL_FILES } from '../../harness/compose';
 import { lineOf, offsets, range, received, sent, starts } from '../../harness/log';
-import { Recorded, startService, until } from '../../harness/service';
-import { fetchKafka } from '../../local/java';
+import { type Recorded, startService, until } from '../../harness/service';
 import { freePort } from '../../local/ports';
 import type { Snapshot } from '../../view/picture';
+import { pressCtrlC, useDemoWithoutDocker } from '../support/without_docker';
 
-const ROOT = join(__dirname, '..', '..');
 /** A history in no time. */
 const FAST = { SEND_INTERVAL_MS: '200' };
-/** A copy of the project: the user's own data in local/data stays as it is. */
-const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
-
-before(async () => {
-  await fetchKafka('kafka-3');
-  await fetchKafka('kafka-4');
-  for (const folder of ['lib', ...LOCAL_FILES, 'producer', 'consumers', 'view'])
-    cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
-  for (const file of [
-    'package.json',
-    'package-lock.json',
-    'tsconfig.json',
-    'buildAndRun.sh',
-    'docker-compose.cluster.yml',
-  ])
-    cpSync(join(ROOT, file), join(copy, file), { preserveTimestamps: true });
-  for (const folder of ['node_modules', '.compiled', 'local/jars', 'local/jars-4'])
-    symlinkSync(join(ROOT, folder), join(copy, folder));
-});
-const demos: Recorded[] = [];
-after(async () => {
-  // What a failed test has left.
-  for (const demo of demos)
-    if (demo.child.exitCode === null && !demo.child.signalCode) await pressCtrlC(demo);
-  rmSync(copy, { recursive: true });
-});
-
-/** No Docker Engine answers at this address, so the script does without. */
-function buildAndRun(args: string[] = [], settings: Record<string, string> = {}): Recorded {
-  const child = spawn(join(copy, 'buildAndRun.sh'), args, {
-    cwd: tmpdir(),
-    env: {
-      PATH: process.env.PATH,
-      HOME: process.env.HOME,
-      DOCKER_HOST: 'unix:///nonexistent.sock',
-      ...settings,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const demo = new Recorded(child);
-  demos.push(demo);
-  return demo;
-}
+const { copy, buildAndRun } = useDemoWithoutDocker();
 
 const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lineOf(service, line) ?? []);
 
@@ -75,12 +27,6 @@ function childrenOf(parent: number): number[] {
   const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
   const rows = stdout.split('\n').map((line) => line.trim().split(/ +/).map(Number));
   return rows.flatMap(([pid, of]) => (of === parent ? [pid as number] : []));
-}
-
-/** As a terminal does it: to the whole process group. */
-async function pressCtrlC(demo: Recorded): Promise<number | null> {
-  process.kill(-(demo.child.pid as number), 'SIGINT');
-  return (await demo.exit).code;
 }
 
 test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all, and the history stays', async () => {

@@ -75,14 +75,29 @@ test('a message in hand is handled and committed before the end', async () => {
 test('a handler that fails ends its service with exit code 1 and one line, and its message is not committed', async () => {
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 20));
-  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'failing' };
-  const failing = startService('test/support/failing_consumer.ts', settings);
-  assert.equal((await failing.exit).code, 1);
-  assert.deepEqual(failing.errors, [
-    'The handler failed (partition 0, offset 7): Error: the database is full; what it was given comes again at the next start',
-  ]);
-  assert.equal(failing.lines.at(-1), 'Handled: 6');
-  assert.equal(await kafka.committed('failing', topic), 7, 'what was handled is committed');
+  await sideBySide(
+    [
+      ['consumer_from_oldest', 'offset 7', 7],
+      ['consumer_batch_message', 'offset 5', 5],
+    ] as const,
+    async ([name, where, committed]) => {
+      const settings = {
+        KAFKA_BROKERS: kafka.broker.brokers,
+        KAFKA_TOPIC: topic,
+        GROUP_ID: `failing-${name}`,
+      };
+      const failing = startService(name, { ...settings, HANDLER_FAILS_AT: '7' });
+      assert.equal((await failing.exit).code, 1);
+      assert.deepEqual(failing.errors, [
+        `The handler failed (partition 0, ${where}): Error: HANDLER_FAILS_AT is 7; what it was given comes again at the next start`,
+      ]);
+      assert.equal(
+        await kafka.committed(settings.GROUP_ID, topic),
+        committed,
+        'what was handled is committed',
+      );
+    },
+  );
 });
 
 test('stopped in the moment of joining, each consumer ends with exit code 0 and leaves no group behind', async () => {

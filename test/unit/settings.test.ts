@@ -38,6 +38,7 @@ test('each number is taken up to the ends of its range, and not beyond', () => {
     ['BATCH_SIZE', 1, 10000],
     ['BATCH_WAIT_MS', 1, 2147483647],
     ['HANDLER_DELAY_MS', 0, 2147483647],
+    ['HANDLER_FAILS_AT', 0, Number.MAX_SAFE_INTEGER],
   ] as const) {
     for (const good of [min, max])
       assert.equal(refusal({ [name]: String(good) }), undefined, `${name} ${good}`);
