@@ -31,14 +31,16 @@ export const compiled = (entrypoint: string): string[] => [
 export function installClients(lab: Lab, withPeers: boolean): Client[] {
   run('npm', ['ci', '--loglevel=error'], __dirname);
   run('npx', ['tsc'], ROOT);
-  return (withPeers ? [ours, platformatic, kafkaPython, confluent, kcat] : [ours]).flatMap((install) => {
-    try {
-      return [install()];
-    } catch (error) {
-      lab.missing.push(`${install.name}: ${(error as Error).message.split('\n')[0]}`);
-      return [];
-    }
-  });
+  return (withPeers ? [ours, kafkajs, platformatic, kafkaPython, confluent, kcat] : [ours]).flatMap(
+    (install) => {
+      try {
+        return [install()];
+      } catch (error) {
+        lab.missing.push(`${install.name}: ${(error as Error).message.split('\n')[0]}`);
+        return [];
+      }
+    },
+  );
 }
 
 export function circumstances(lab: Lab, clients: Client[]): Circumstances {
@@ -64,6 +66,13 @@ function ours(): Client {
     consume: compiled('bench/clients/ours'),
     follow: compiled('consumers/consumer_fromNewest'),
   };
+}
+
+/** What ours stands on, without ours. */
+function kafkajs(): Client {
+  const { version } = createRequire(__filename)('kafkajs/package.json');
+  const command = compiled('bench/clients/kafkajs');
+  return { name: 'kafkajs as it is', version, consume: command, follow: command };
 }
 
 function platformatic(): Client {
