@@ -76,6 +76,7 @@ test('of the messages that waited for the broker, only those are refused that it
     assert.deepEqual(
       others(producer).map((line) => line.split(' ').slice(0, 2).join(' ')),
       ['Broker lost:', 'Broker back'],
+      others(producer).join('\n'),
     );
     const written = await kafka.read(producer === late ? young : small);
     assert.deepEqual(
@@ -86,7 +87,7 @@ test('of the messages that waited for the broker, only those are refused that it
     assert.deepEqual(all, [...all].sort(), 'in the order of the ticks');
     // Four ticks a second, but for the first and the last one.
     const within = all.filter((second) => second !== all[0] && second !== all.at(-1));
-    assert.equal(within.length, 4 * new Set(within).size, 'each tick is told of once');
+    assert.equal(within.length, 4 * new Set(within).size, `each tick is told of once: ${all.join()}`);
     assert.equal(new Set(within).size, (within.at(-1) as number) - (within[0] as number) + 1);
   }
   assert.deepEqual(causes(refused(late.lines)), ['INVALID_TIMESTAMP']);
