@@ -1,7 +1,7 @@
 /** Kafka's programs on this machine, without Docker: fetched once, started as children, kept running, asked. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -66,7 +66,8 @@ export function javaFlags(line: KafkaLine): string[] {
     // One of another Java is passed over, without a word.
     ...(existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:disable'] : []),
     '-cp',
-    join(JARS[line], '*'),
+    // By the name that the archive knows them by, whatever links lead to them.
+    join(realpathSync(JARS[line]), '*'),
   ];
 }
 
