@@ -1,6 +1,6 @@
 /** The demo without Docker, as a user runs it, in a copy: the user's own data in local/data stays as it is. */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -33,7 +33,9 @@ export function useDemoWithoutDocker(start: () => Promise<void> = async () => {}
       'buildAndRun.sh',
       'docker-compose.cluster.yml',
     ])
-      cpSync(join(ROOT, file), join(copy, file), { preserveTimestamps: true });
+      cpSync(join(ROOT, file), join(copy, file));
+    // Older than the packages, be they installed for it or not: the script would install them anew, through the link.
+    utimesSync(join(copy, 'package-lock.json'), 0, 0);
     for (const folder of ['node_modules', '.compiled', 'local/jars', 'local/jars-4'])
       symlinkSync(join(ROOT, folder), join(copy, folder));
     await start();
