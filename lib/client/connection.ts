@@ -1,4 +1,5 @@
 import { sleep } from '../process/service';
+import { LARGEST } from './codecs/too_large';
 import type { KafkaError } from './errors';
 import { decodeFetch } from './fetch';
 import {
@@ -45,6 +46,10 @@ const FIRST_ANSWER_MS = 5000;
 const ANSWER_MS = 10_000;
 /** A time-out that comes so much too late, in ms, finds a process that stood still: the answer may be there, unread. */
 const LATE_MS = 1000;
+/** Bytes of the number that is before an answer, and says its size. */
+const SIZE = 4;
+/** Of an answer that is too large, so many bytes are read: whose it is, is told at its beginning. */
+const BEGINNING = 65_536;
 
 export interface AskOptions {
   /** How long to wait for the answer. */
@@ -63,6 +68,11 @@ export class Connection extends BaseConnection {
   private versions: Versions = {};
   private loginFailure: unknown;
   private isOver = false;
+  /** The answer that is coming, as far as its size is known. */
+  private answer = Buffer.alloc(SIZE);
+  private filled = 0;
+  /** It is too large: its beginning is all that is read of it, and the last of this connection. */
+  private isCut = false;
   /** When it has brought something last, by performance.now(). */
   heardAt = performance.now();
   /** Until when the broker, for a quota of this client, wants no request. */
@@ -176,11 +186,19 @@ export class Connection extends BaseConnection {
     }
   }
 
-  /** An answer that is none, say of a port that speaks another protocol, ends the connection. */
+  /**
+   * Joins what comes to answers: each is in memory once, of its own size, and no longer than somebody has it. An answer
+   * that is none, say of a port that speaks another protocol, ends the connection.
+   */
   override processData(bytes: Buffer): void {
     this.heardAt = performance.now();
     try {
-      super.processData(bytes);
+      for (let at = 0; at < bytes.length; ) {
+        const copied = bytes.copy(this.answer, this.filled, at);
+        at += copied;
+        this.filled += copied;
+        if (this.filled === this.answer.length) this.goOn();
+      }
     } catch (error) {
       this.refuse(error as Error);
     }
@@ -195,6 +213,26 @@ export class Connection extends BaseConnection {
   /** Ends it. Requests under way fail: nobody is left to hear their answers. */
   close(): void {
     this.fail(new ConnectionClosedError('Closed connection', { broker: this.broker }));
+  }
+
+  /** After the size of an answer comes the answer, after that the next size. */
+  private goOn(): void {
+    const { answer } = this;
+    if (answer.length === SIZE) {
+      const size = answer.readInt32BE();
+      if (size < SIZE) throw new Error(`an answer of ${size} bytes`);
+      this.isCut = size > LARGEST;
+      this.answer = Buffer.allocUnsafeSlow(SIZE + (this.isCut ? BEGINNING : size));
+      this.answer.writeInt32BE(this.answer.length - SIZE);
+      return;
+    }
+    this.answer = Buffer.alloc(SIZE);
+    this.filled = 0;
+    super.processData(answer);
+    // Of nothing that is left it would keep the whole.
+    this.chunks = [];
+    this.bytesBuffered = 0;
+    if (this.isCut) this.close();
   }
 
   private async begin(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Cluster } from './cluster';
+import { LARGEST, TooLarge } from './codecs/too_large';
 import type { AskOptions } from './connection';
 import { check, type KafkaError, named } from './errors';
 import { Decoder } from './kafkajs';
+import { UnreadableRecords } from './unreadable';
 
 /** What a fetch tells of one partition. */
 export interface FetchedPartition {
@@ -89,7 +91,12 @@ export function decodeFetch(version: number): (payload: Buffer) => Promise<Fetch
     const aborted = decoder.readArray((one) => ({ producerId: number(one), firstOffset: number(one) }));
     if (version >= 11) decoder.readInt32(); // The replica to read from, which we leave to the leader.
     const size = Math.max(decoder.readInt32(), 0);
-    const records = size > 0 && decoder.canReadBytes(size) ? decoder.slice(size).buffer : NOTHING;
+    // An answer that is too large ends after its beginning.
+    if (!decoder.canReadBytes(size)) {
+      const { message } = new TooLarge(size, LARGEST);
+      throw new UnreadableRecords('RECORD_TOO_LARGE', partition, number(decoder), message);
+    }
+    const records = size > 0 ? decoder.slice(size).buffer : NOTHING;
     decoder.forward(size);
     return { partition, errorCode, end, stable, start, aborted, records };
   };

@@ -19,6 +19,8 @@ export interface BaseConnection {
   readonly sasl: KafkaConfig['sasl'];
   requestQueue: BaseQueue;
   connectionStatus: string;
+  chunks: Buffer[];
+  bytesBuffered: number;
   socket: { destroy(): void } | undefined;
   isConnected(): boolean;
   connect(): Promise<unknown>;

@@ -1,5 +1,5 @@
 import { inflate } from './codecs/inflate';
-import { MOST_BYTES, TooLarge } from './codecs/too_large';
+import { LARGEST, TooLarge } from './codecs/too_large';
 import { NOT_COMPRESSED, offsets, type RecordBatch } from './record_batch';
 import { UnreadableRecords } from './unreadable';
 
@@ -91,7 +91,7 @@ export class RecordReader {
 
   /** Joins pieces to a record of this size. */
   private gather(pieces: Generator<Buffer>, size: number): void {
-    if (size > MOST_BYTES) throw new TooLarge(size);
+    if (size > LARGEST) throw new TooLarge(size, LARGEST);
     const joined = Buffer.allocUnsafe(size);
     let filled = this.bytes.copy(joined, 0, this.at, this.end);
     while (filled < size) {

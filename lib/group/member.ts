@@ -4,6 +4,7 @@ import { check, type KafkaError, kindOf, lastLine, named, OK } from '../client/e
 import { type FetchedPartition, fetch, findStandstill } from '../client/fetch';
 import { FetchedRecords } from '../client/records';
 import { Topic } from '../client/topic';
+import { UnreadableRecords } from '../client/unreadable';
 import { Commits } from '../handling/commits';
 import { HandlerFailed } from '../handling/handler';
 import type { MakeWorker, Worker } from '../handling/worker';
@@ -178,7 +179,11 @@ export class Member {
       } else if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
         // What is handled is of a topic that is gone, and may be made anew with other messages at these offsets.
         commits.end();
-      } else throw error;
+      } else {
+        // What comes before them is to be handled: whoever goes on does so behind them.
+        if (error instanceof UnreadableRecords) await part.worker.finish();
+        throw error;
+      }
     }
     if (this.ending.aborted) return;
     // What the handler has in hand it ends, and what is handled need not come again after the rebalance.

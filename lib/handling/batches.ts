@@ -5,7 +5,7 @@ import { Batch } from './batch';
 import type { Commits } from './commits';
 import type { Fetched, Worker } from './worker';
 
-/** The batches in the making of all partitions hold at most so many bytes: more does not fit in a heap of 64 MB. */
+/** The batches in the making of all partitions hold at most so many bytes: more does not fit in the heap. */
 const MOST_BYTES = 8_000_000;
 /** What a message takes besides its text. */
 const MESSAGE_BYTES = 200;

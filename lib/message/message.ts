@@ -1,6 +1,8 @@
 /** The messages of the demo: made, parsed, described. Pure functions. */
 import { isUtf8 } from 'node:buffer';
+import type { Line } from '../process/service';
 import { age } from './age';
+import { readString } from './json';
 
 /** A message as it was read from the topic. */
 export interface Message {
@@ -24,6 +26,8 @@ export interface KafkaRecord {
 const LISTED = 10;
 /** A skipped value is shown up to this many characters. */
 const SHOWN = 60;
+/** A value of more bytes is no text before it is known to be a message; one of more characters is printed in pieces. */
+const LARGE = 65_536;
 
 const TIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/;
 
@@ -39,21 +43,26 @@ export function makeValue(time: Date): string {
 export function parse(partition: number, record: KafkaRecord): Message | { reason: string } {
   if (record.value === null) return { reason: 'no value' };
   if (record.value.length === 0) return { reason: 'empty value' };
-  const value = record.value.toString();
+  const { value, offset, timestamp } = record;
+  let text = value.length > LARGE ? undefined : value.toString();
+  const reason = refuse(text ?? value);
+  if (reason) return { reason: isUtf8(value) ? reason : 'not UTF-8' };
+  text ??= value.toString();
   // A replacement character: either the value's own, or the decoder's mark for what is no UTF-8.
-  if (value.includes('\uFFFD') && !isUtf8(record.value)) return { reason: 'not UTF-8' };
-  let parsed: unknown;
+  if (text.includes('\uFFFD') && !isUtf8(value)) return { reason: 'not UTF-8' };
+  return { text, partition, offset, timestamp };
+}
+
+/** Why the value is no message, where it is UTF-8; undefined: it is one. */
+function refuse(value: string | Buffer): string | undefined {
+  let time: string | undefined;
   try {
-    parsed = JSON.parse(value);
+    time = readString(value, 'current_time');
   } catch {
-    return { reason: 'not JSON' };
+    return 'not JSON';
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    return { reason: 'not a JSON object' };
-  const time = (parsed as Record<string, unknown>).current_time;
-  if (typeof time !== 'string' || !TIME.test(time))
-    return { reason: 'no current_time of the form YYYY-MM-DD HH:MM:SS' };
-  return { text: value, partition, offset: record.offset, timestamp: record.timestamp };
+  if (time === undefined) return 'not a JSON object';
+  return TIME.test(time) ? undefined : 'no current_time of the form YYYY-MM-DD HH:MM:SS';
 }
 
 export function describeSent(value: string, partition: number, offset: number): string {
@@ -66,17 +75,17 @@ export function describeRefused(value: string, partition: number, reason: string
 }
 
 /** @param now in ms since 1970, as is the record's timestamp. */
-export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): string {
+export function describeReceived({ text, partition, offset, timestamp }: Message, now: number): Line {
   const old = timestamp === undefined ? 'age unknown' : `${age(now - timestamp)} old`;
-  return `Received: ${printable(text)} (partition ${partition}, offset ${offset}, ${old})`;
+  return line('Received: ', [text], ` (partition ${partition}, offset ${offset}, ${old})`);
 }
 
 /**
  * @param ending why the batch ended: `full`, `full at 8 MB`, `waited N ms` or `stopping`.
  * @param now in ms since 1970: the age of the oldest message is what the batch costs in time.
  */
-export function describeBatch(messages: readonly Message[], ending: string, now: number): string {
-  const listed = messages.slice(0, LISTED).map(({ text }) => printable(text));
+export function describeBatch(messages: readonly Message[], ending: string, now: number): Line {
+  const listed = messages.slice(0, LISTED).map(({ text }) => text);
   const more = messages.length > LISTED ? `, … ${messages.length - LISTED} more` : '';
   const count = messages.length === 1 ? '1 message' : `${messages.length} messages`;
   const oldest = messages.reduce(
@@ -84,7 +93,33 @@ export function describeBatch(messages: readonly Message[], ending: string, now:
     Number.POSITIVE_INFINITY,
   );
   const old = oldest === Number.POSITIVE_INFINITY ? 'age unknown' : `up to ${age(now - oldest)} old`;
-  return `Received: [${listed.join(',')}${more}] (${count}, ${describePlace(messages)}, ${old}, ${ending})`;
+  return line('Received: [', listed, `${more}] (${count}, ${describePlace(messages)}, ${old}, ${ending})`);
+}
+
+/** @param texts JSON */
+function line(before: string, texts: readonly string[], after: string): Line {
+  if (texts.some(({ length }) => length > LARGE)) return pieces(before, texts, after);
+  return `${before}${texts.map(printable).join(',')}${after}`;
+}
+
+function* pieces(before: string, texts: readonly string[], after: string): Generator<string> {
+  let separator = before;
+  for (const text of texts) {
+    yield separator;
+    separator = ',';
+    for (let at = 0; at < text.length; ) {
+      const end = at + LARGE;
+      // Some characters are two of what counts here, and not to be parted.
+      const piece = text.slice(at, isFirstHalf(text.charCodeAt(end - 1)) ? end + 1 : end);
+      at += piece.length;
+      yield printable(piece);
+    }
+  }
+  yield after;
+}
+
+function isFirstHalf(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
 }
 
 /** @param messages one or more, of one partition and in order */

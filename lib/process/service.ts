@@ -6,7 +6,12 @@ import closeWithGrace from 'close-with-grace';
 /** How long a stop may take, in ms, before the process ends with exit code 1. */
 const STOP_DEADLINE_MS = 10_000;
 
+/** A long one comes in pieces: as a whole it would take its size in memory several times. */
+export type Line = string | Iterable<string>;
+
 let draining: Promise<void> | undefined;
+/** A line in pieces that is under way. */
+let printing: Promise<void> | undefined;
 
 /**
  * Prints one line on standard output.
@@ -14,8 +19,23 @@ let draining: Promise<void> | undefined;
  * @returns what to wait for before further lines, where there may be very many: who reads them is slower than we are,
  * and until they are read they are in memory
  */
-export function print(line: string): Promise<void> | undefined {
-  if (!process.stdout.write(`${line}\n`))
+export function print(line: Line): Promise<void> | undefined {
+  if (printing) return printing.then(() => print(line));
+  if (typeof line === 'string') return write(`${line}\n`);
+  printing = printPieces(line).finally(() => {
+    printing = undefined;
+  });
+  return printing;
+}
+
+async function printPieces(pieces: Iterable<string>): Promise<void> {
+  for (const piece of pieces) await write(piece);
+  await write('\n');
+}
+
+/** @returns what to wait for, where standard output has more than it takes */
+function write(text: string): Promise<void> | undefined {
+  if (!process.stdout.write(text))
     draining ??= once(process.stdout, 'drain').then(() => {
       draining = undefined;
     });
@@ -55,8 +75,9 @@ export function runService(main: (stopping: AbortSignal) => Promise<void>): void
 }
 
 /** Waits until whoever reads the output has it all: the end of the process would take with it what is still on its way. */
-function printed(): Promise<void> {
-  return new Promise((resolve) => process.stdout.write('', () => resolve()));
+async function printed(): Promise<void> {
+  await printing;
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 }
 
 /** Waits, in ms, or until the service is stopped if that comes first. Never throws. */

@@ -31,3 +31,9 @@ export async function kafkaTool(
   ]);
   return stdout;
 }
+
+/** Kafka's own producer, which sends as many messages as it is told to. */
+export async function producerPerformance(...args: string[]): Promise<void> {
+  const main = 'org.apache.kafka.tools.ProducerPerformance';
+  await promisify(execFile)('java', [...javaFlags('kafka-3'), main, ...args]);
+}

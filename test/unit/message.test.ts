@@ -40,7 +40,8 @@ test('further keys of a message are kept, and shown in one line', () => {
 
 test('control characters within a message are escaped, and leave the same JSON', () => {
   const value = '{"current_time":"2026-01-02 03:04:05","odd":"\u007f\u009b31m\u202e\u2028"}';
-  const shown = describeReceived(parse(0, record(value)) as Message, 0).slice('Received: '.length);
+  const line = describeReceived(parse(0, record(value)) as Message, 0) as string;
+  const shown = line.slice('Received: '.length);
   assert.match(shown, /"odd":"\\u007f\\u009b31m\\u202e\\u2028"/);
   assert.deepEqual(JSON.parse(shown.slice(0, shown.lastIndexOf(' ('))), JSON.parse(value));
 });
@@ -82,7 +83,7 @@ test('a received message shows its place and its age', () => {
 test('a message without a timestamp has no age', () => {
   const timeless = { ...message(4), timestamp: undefined };
   assert.equal(describeReceived(timeless, 9800), 'Received: {"n":4} (partition 0, offset 4, age unknown)');
-  assert.match(describeBatch([timeless], 'full', 9800), /offset 4, age unknown, full\)$/);
+  assert.match(describeBatch([timeless], 'full', 9800) as string, /offset 4, age unknown, full\)$/);
 });
 
 test('a batch shows at most ten messages, its offsets, the age of its oldest, and why it ended', () => {
@@ -96,7 +97,7 @@ test('a batch shows at most ten messages, its offsets, the age of its oldest, an
   );
   const twelve = Array.from({ length: 12 }, (_, n) => message(n));
   assert.match(
-    describeBatch(twelve, 'full', 0),
+    describeBatch(twelve, 'full', 0) as string,
     /\{"n":9\}, … 2 more\] \(12 messages, partition 0, offsets 0-11, up to 0 ms old, full\)$/,
   );
 });
@@ -114,6 +115,20 @@ test('a thousand values at random are a message or a reason, and printable eithe
     const parsed = parse(0, record(bytes));
     const line =
       'reason' in parsed ? describeSkipped(0, record(bytes), parsed.reason) : describeReceived(parsed, 0);
-    assert.doesNotMatch(line, /\p{Cc}/u, bytes.toString('hex'));
+    assert.doesNotMatch(line as string, /\p{Cc}/u, bytes.toString('hex'));
+  }
+});
+
+test('a large message is shown whole, however its characters fall into the pieces', () => {
+  for (const start of ['', 'x']) {
+    const value = `{"current_time":"2026-01-02 03:04:05","odd":"${start}${'😀\u007f'.repeat(60_000)}"}`;
+    const parsed = parse(0, record(value)) as Message;
+    assert.equal(parsed.text, value);
+    const line = [...describeBatch([parsed, parsed], 'full', 1)].join('');
+    const shown = value.replaceAll('\u007f', '\\u007f');
+    assert.equal(
+      line,
+      `Received: [${shown},${shown}] (2 messages, partition 0, offsets 7-7, up to 0 ms old, full)`,
+    );
   }
 });
