@@ -128,6 +128,7 @@ async function logs(args: string[], isCompose: boolean): Promise<void> {
   const since = number ? Date.now() - Number(number) * (unit === 'm' ? 60_000 : 1000) : 0;
   // Those of a service that may have several are numbered.
   const isMeant = (name: string) =>
+    positionals.length === 0 ||
     positionals.some(
       (meant) => name === meant || (name.startsWith(`${meant}-`) && name.endsWith(values.index)),
     );

@@ -78,7 +78,7 @@ test('a handler that fails ends its service with exit code 1 and one line, and i
   await sideBySide(
     [
       ['consumer_from_oldest', 'offset 7', 7],
-      ['consumer_batch_message', 'offset 5', 5],
+      ['consumer_batch_message', 'offsets 5-9', 5],
     ] as const,
     async ([name, where, committed]) => {
       const settings = {
