@@ -11,6 +11,12 @@ import { makeValue } from '../lib/message/message';
 import { fetchKafka, startBroker } from '../local/broker';
 import type { Figure, Lab } from './types';
 
+/** They end with us, however we end: a service without its broker would try again for good. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export function figure(values: readonly number[]): Figure {
   const sorted = [...values].sort((a, b) => a - b);
   return { median: percentile(sorted, 50), low: sorted[0] ?? Number.NaN, high: sorted.at(-1) ?? Number.NaN };
@@ -118,10 +124,13 @@ export function start(
   environment: Record<string, string>,
   stderr: 'inherit' | 'pipe' | 'ignore' = 'inherit',
 ): ChildProcess {
-  return spawn(program as string, args, {
+  const child = spawn(program as string, args, {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
     stdio: ['ignore', 'pipe', stderr],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
 }
 
 /** @throws Error where the process fails */

@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   try {
     const settings = { KAFKA_BROKERS: broker.brokers, KAFKA_TOPIC: 'test-topic' };
     const view = await openView(settings);
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1.5 });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 600 }, deviceScaleFactor: 1.5 });
     await page.goto(`http://localhost:${view.port}/`);
     const producer = startService('kafka-producer', settings);
     await producer.shows('a history', (lines) => sent(lines).length >= HISTORY);
