@@ -1,4 +1,5 @@
 /** Of several brokers, those that answer: one that does not holds up neither the others nor the picture. */
+import { kindOf } from '../lib/client/errors';
 import type { ClusterReader } from './reader';
 
 /** One that gives no answer is asked whether it is back so often, in ms. */
@@ -38,7 +39,8 @@ export class Brokers {
     try {
       return await ask(id);
     } catch (error) {
-      if (this.ids.length <= 1) throw error;
+      // One that has just started is still reading its groups: that is an answer.
+      if (this.ids.length <= 1 && kindOf(error) !== 'coordinator') throw error;
       this.onSilence();
       return undefined;
     }

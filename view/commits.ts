@@ -100,7 +100,11 @@ export class CommitTail {
  * Of all versions of the records: of the key 0 and 1 are offsets, and the value begins with the offset; 2 is a group
  * whose members have got their partitions, and 8 one of Kafka 4's, of which a member has.
  */
-export function writtenIn({ key, value, timestamp: at }: LogRecord): Commit | Sharing | undefined {
+export function writtenIn({
+  key,
+  value,
+  timestamp: at,
+}: Omit<LogRecord, 'bytes'>): Commit | Sharing | undefined {
   if (key === null || key.length < 2) return undefined;
   const kind = key.readInt16BE(0);
   try {

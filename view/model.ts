@@ -252,11 +252,11 @@ function namesOf(groups: Picture['groups']): string[] {
   return Object.values(groups).flatMap(({ name, gone }) => (gone ? [] : [name]));
 }
 
-function asMessage({ offset, timestamp, key, value }: LogAnswer['records'][number]): Message {
+function asMessage({ offset, timestamp, key, value, bytes }: LogAnswer['records'][number]): Message {
   const told = key === null ? {} : { key: beginning(key).text };
   if (value === null) return { offset, timestamp, ...told, bytes: 0 };
   const { text, isCut } = beginning(value);
-  return { offset, timestamp, ...told, value: text, ...(isCut && { isCut }), bytes: value.length };
+  return { offset, timestamp, ...told, value: text, ...(isCut && { isCut }), bytes };
 }
 
 /** Four bytes are the longest character: a large value costs no more than a small one. */

@@ -209,6 +209,7 @@ export class Poller {
 
   private async askForList(): Promise<void> {
     const lists = await this.brokers.ofEach(async (id) => [id, await this.reader.listGroups(id)] as const);
+    if (lists.length === 0) return;
     const coordinators = new Map(
       lists.flatMap(([id, groups]) => groups.map((group) => [group, id] as const)),
     );

@@ -55,9 +55,16 @@ export interface LogRecord {
   offset: number;
   /** In ms since 1970; -1 where there is none. */
   timestamp: number;
+  /** Their beginnings. */
   key: Buffer | null;
   value: Buffer | null;
+  /** Of the whole value. */
+  bytes: number;
 }
+
+/** So many bytes of a key and of a value are kept, and so many records of an answer: a compressed batch may hold any number. */
+const HEAD = 1024;
+const RECORDS = 10_000;
 
 /** Of several brokers, one that takes longer than this, in ms, is taken for one that gives no answer. */
 const PATIENCE_MS = 2000;
@@ -244,12 +251,20 @@ function logAnswer(topic: string, position: number, data: FetchedPartition): Log
   try {
     const fetched = new FetchedRecords(topic, position, data);
     if (!fetched.isEmpty) next = fetched.next;
-    for (const { offset, timestamp = -1, key, value } of fetched.records())
-      records.push({ offset, timestamp, key, value });
+    for (const { offset, timestamp = -1, key, value } of fetched.records()) {
+      records.push({ offset, timestamp, key: head(key), value: head(value), bytes: value?.length ?? 0 });
+      // The first one tells since when there is something, and the latest are shown.
+      if (records.length > 2 * RECORDS) records.splice(1, RECORDS);
+    }
   } catch {
     // Nothing that could be shown.
   }
   return { partition, error: errorCode, start, end, stable, records, next };
+}
+
+/** A copy: what it is of can be forgotten. */
+function head(bytes: Buffer | null): Buffer | null {
+  return bytes && Buffer.from(bytes.subarray(0, HEAD));
 }
 
 interface ListGroupsResponse {

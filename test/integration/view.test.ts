@@ -199,6 +199,28 @@ test('what a broker may hold is shown, or passed over: it is no reason to stop',
   assert.equal(await view.service.stop(), 0);
 });
 
+test('of a packed batch of very many messages the latest are shown', async () => {
+  const topic = await kafka.createTopic(1, { 'max.message.bytes': '10000000' });
+  const view = await startView(topic);
+  await view.look(topic);
+  await until('its partition', async () => (await view.state()).picture.partitions[0]?.end === 0);
+  const producer = kafka.client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const many = Array.from({ length: 30_000 }, (_, offset) => ({ value: `${offset}`.padStart(100) }));
+  await producer.send({ topic, messages: many, compression: CompressionTypes.GZIP });
+  await producer.disconnect();
+  const shown = await until('the last one', async () => {
+    const kept = (await view.state()).messages[0] ?? [];
+    return kept.at(-1)?.offset === many.length - 1 && kept;
+  });
+  assert.ok(shown.length <= 2400, `${shown.length}`);
+  assert.deepEqual(
+    shown.slice(-2).map(({ value }) => value?.trim()),
+    ['29998', '29999'],
+  );
+  assert.equal(await view.service.stop(), 0);
+});
+
 test('it looks at what is not there without making it: no topic, no group', async () => {
   const topic = await kafka.createTopic();
   const missing = `${topic}-missing`;

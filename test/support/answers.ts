@@ -34,6 +34,7 @@ export const record = (offset: number, value: string | null = `{"n":${offset}}`)
   timestamp: 1000 * offset,
   key: null,
   value: value === null ? null : Buffer.from(value),
+  bytes: Buffer.byteLength(value ?? ''),
 });
 
 /** Each member as its id, and the partitions that it has. */

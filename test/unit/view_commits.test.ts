@@ -31,6 +31,8 @@ test('that partitions were shared out is read of the record of the group', () =>
   const group = Buffer.concat([int16(2), text('pär')]);
   assert.deepEqual(writtenIn(record(group, value)), { group: 'pär', at: 7000 });
   assert.equal(writtenIn(record(group, null)), undefined, 'the group was deleted');
+  const member = Buffer.concat([int16(8), text('pär'), text('a member')]);
+  assert.deepEqual(writtenIn(record(member, value)), { group: 'pär', at: 7000 }, "of Kafka 4's protocol");
 });
 
 test('what is none of them is passed over: later kinds, what is cut off', () => {
