@@ -24,7 +24,8 @@ export function subjectsOf(before: Picture, after: Picture): Set<Subject> {
 export function beginsAnew(before: Picture, after: Picture, subject: Subject): boolean {
   if (subject === 'kafka') return before.silence?.since !== after.silence?.since;
   const [was, is] = [before, after].map(({ groups }) => groups[subject.slice('group '.length)]);
-  return was !== undefined && is !== undefined && is.rebalances > was.rebalances;
+  if (was === undefined || is === undefined) return false;
+  return is.rebalances > was.rebalances || (is.gone !== undefined && was.gone === undefined);
 }
 
 /** Undefined where nothing has. */
@@ -172,6 +173,13 @@ function dealings(before: Group | undefined, after: Group): string[] {
     dealt.set(key, entry);
     entry.partitions.push(Number(partition));
     if (owner.at !== undefined) entry.at.add(owner.at);
+  }
+  const moved = [...dealt.values()].filter(({ owner }) => owner.from && after.parted[owner.from] !== 'left');
+  if (moved.length > 2) {
+    const all = moved.flatMap(({ partitions }) => partitions);
+    return [
+      `${listed(all)} move; each goes on at what is committed: what was handled after that comes again`,
+    ];
   }
   return [...dealt.values()].map(({ owner: { letter, from }, partitions, at }) => {
     const [first, ...others] = at;

@@ -6,7 +6,7 @@ import { type Change, diff, lagOf, Memory } from './change';
 import { withBrokers, withPartitions } from './cluster';
 import { newGroup, withAnswer } from './groups';
 import type { Group, Happening, Message, Offset, Partition, Picture } from './picture';
-import type { LogAnswer } from './reader';
+import type { ClusterAnswer, LogAnswer } from './reader';
 import { Story } from './story';
 import { type LogThen, Trail } from './trail';
 
@@ -65,6 +65,13 @@ export class Model {
       this.lookedUp(group, partition, offset, timestamp);
     this.picture = this.measured();
     return this.news(before, now, messages);
+  }
+
+  /** Whether the answer lacks the topic, though it was there. */
+  misses({ topics }: ClusterAnswer): boolean {
+    const { topic, partitions } = this.picture;
+    const told = topics.find((one) => one.topic === topic)?.partitions ?? [];
+    return told.length === 0 && Object.keys(partitions).length > 0;
   }
 
   /**
@@ -231,7 +238,7 @@ export class Model {
     const { start = -1, end = -1 } = this.picture.partitions[partition] ?? {};
     const kept = this.messages[partition] ?? [];
     return {
-      start,
+      start: Math.max(0, start),
       ahead: (offset, at) => {
         const later = kept.find(({ timestamp }) => timestamp > at);
         if (end < 0 || (later && later === kept[0] && later.offset > Math.max(start, offset)))

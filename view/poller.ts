@@ -26,8 +26,9 @@ const LOOK_UPS = 10;
 const GROUPS = 50;
 /** A topic that nobody watches any more is forgotten after so long, in ms. */
 const FORGET_MS = 60_000;
-/** Of several brokers one hands its groups to another: so long, in ms, one that none of them has is not gone. */
+/** Of several brokers one hands its groups to another, and one that has just started knows nothing yet: so long, in ms, what none of them has is not gone. */
 const HANDOVER_MS = 10_000;
+const STARTING = new Error('it has just started, and does not know its topics yet');
 /** What no answer has come for is tried so many times. */
 const TRIES = 5;
 const OFFSET_OUT_OF_RANGE = 1;
@@ -68,6 +69,8 @@ export class Poller {
   private readonly rhythm = new Rhythm(() => this.watchers() > 0);
   private wake = () => {};
   private isSilent = false;
+  /** Since when Kafka has answered without a break, in ms since 1970; undefined where it does not. */
+  private answersSince: number | undefined = 0;
 
   /** @param topic is followed also while nobody watches */
   constructor(
@@ -141,6 +144,7 @@ export class Poller {
       }
     } catch (error) {
       this.rhythm.forget();
+      if (error !== STARTING) this.answersSince = undefined;
       const now = Date.now();
       const refusal = lastLine(error);
       this.setSilent(refusal ?? says(error as Error));
@@ -189,6 +193,9 @@ export class Poller {
     }
     if (!this.rhythm.isDue('cluster')) return undefined;
     const answer = await this.reader.describeCluster([...this.watched.keys(), OFFSETS_TOPIC]);
+    this.answersSince ??= Date.now();
+    if (this.hasJustStarted() && [...this.watched.values()].some(({ model }) => model.misses(answer)))
+      throw STARTING;
     this.brokers.ids = answer.brokers.map(({ id }) => id);
     this.commits.lead(answer.topics);
     return answer;
@@ -215,10 +222,11 @@ export class Poller {
     );
     const now = Date.now();
     for (const group of coordinators.keys()) this.listed.set(group, now);
-    if (this.brokers.ids.length > 1)
-      for (const [group, id] of this.coordinators)
-        if (!coordinators.has(group) && now - (this.listed.get(group) ?? 0) < HANDOVER_MS)
-          coordinators.set(group, id);
+    const isStarting = this.hasJustStarted();
+    for (const [group, id] of this.coordinators) {
+      const isLeftOut = this.brokers.ids.length > 1 && now - (this.listed.get(group) ?? 0) < HANDOVER_MS;
+      if (!coordinators.has(group) && (isStarting || isLeftOut)) coordinators.set(group, id);
+    }
     for (const group of this.listed.keys()) if (!coordinators.has(group)) this.listed.delete(group);
     const shown = this.shownGroups();
     const followed = [...coordinators]
@@ -311,6 +319,10 @@ export class Poller {
         }
       });
     return ages;
+  }
+
+  private hasJustStarted(): boolean {
+    return this.answersSince === undefined || Date.now() - this.answersSince < HANDOVER_MS;
   }
 
   private shownGroups(): Set<string> {

@@ -348,6 +348,7 @@ test('in each of some hundred frames, live and looking back, all numbers and sha
   const live = await watch();
   assert.deepEqual(live.faults, []);
   assert.ok(live.states > 10, `${live.states} states`);
+  await page.getByText('All have caught up. Try next:').waitFor();
   await page.getByRole('button', { name: 'pause' }).click();
   const slider = page.getByRole('slider', { name: 'moment' });
   await slider.focus();

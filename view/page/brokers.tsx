@@ -4,8 +4,10 @@ import { listed } from '../sentences';
 import type { Frame } from './store';
 import { Term } from './tip';
 
-export function Brokers({ frame: { picture, now, old } }: { frame: Frame }) {
-  const brokers = Object.entries(picture.brokers);
+export function Brokers({ frame }: { frame: Frame }) {
+  const { now } = frame;
+  const old = frame.old === undefined ? undefined : now - frame.old;
+  const brokers = Object.entries(frame.picture.brokers);
   return (
     <section class="brokers" aria-labelledby="brokers">
       <details open={brokers.length > 1}>
@@ -13,13 +15,8 @@ export function Brokers({ frame: { picture, now, old } }: { frame: Frame }) {
           <h2 id="brokers">{brokers.length === 1 ? 'One broker' : `${brokers.length} brokers`}</h2>
         </summary>
         <ul>
-          {brokers.map(([id, broker]) => (
-            <BrokerItem
-              key={id}
-              id={id}
-              away={broker.gone ?? broker.silent ?? (old === undefined ? undefined : now - old)}
-              frame={{ picture, now }}
-            />
+          {brokers.map(([id, { gone, silent }]) => (
+            <BrokerItem key={id} id={id} away={gone ?? silent ?? old} frame={frame} />
           ))}
         </ul>
         <p class="quiet">
@@ -31,15 +28,9 @@ export function Brokers({ frame: { picture, now, old } }: { frame: Frame }) {
   );
 }
 
-function BrokerItem({
-  id,
-  away,
-  frame: { picture, now },
-}: {
-  id: string;
-  away: number | undefined;
-  frame: Pick<Frame, 'picture' | 'now'>;
-}) {
+/** @param away since when, in ms since 1970 */
+function BrokerItem({ id, away, frame }: { id: string; away: number | undefined; frame: Frame }) {
+  const { picture, now } = frame;
   const number = Number(id);
   const { host, port } = picture.brokers[id] ?? {};
   const partitions = Object.entries(picture.partitions);

@@ -66,20 +66,11 @@ function stateOf(offset: number, id: string, readers: [string, Group][]): string
   return done === 0 ? 'none' : done < concerned.length ? 'some' : 'all';
 }
 
+type DetailsProps = Pick<CellsProps, 'id' | 'groups' | 'messages'> & { offset: number; now: number };
+
 /** What a cell says of itself. */
-export function Details({
-  offset,
-  id,
-  message,
-  groups,
-  now,
-}: {
-  offset: number;
-  id: string;
-  message: Message | undefined;
-  groups: [string, Group][];
-  now: number;
-}) {
+export function Details({ offset, id, messages, groups, now }: DetailsProps) {
+  const message = messages.find((one) => one.offset === offset);
   return (
     <dl>
       <dt>offset</dt>
@@ -132,20 +123,10 @@ function moveFocus(event: KeyboardEvent): void {
   other.querySelector('button')?.focus();
 }
 
+type BarsProps = Pick<CellsProps, 'id' | 'partition' | 'scale'> & { past: Past; now: number };
+
 /** A bar for each second: as wide as the messages that came in it. */
-export function Bars({
-  id,
-  partition: { start, end },
-  scale,
-  past,
-  now,
-}: {
-  id: string;
-  partition: Partition;
-  scale: Scale;
-  past: Past;
-  now: number;
-}) {
+export function Bars({ id, partition: { start, end }, scale, past, now }: BarsProps) {
   const bars: { from: number; to: number; at: number }[] = [];
   let to = { at: now, end };
   for (const { at, picture } of past.back(now)) {

@@ -125,15 +125,8 @@ function Members({ group, now }: { group: Group; now: number }) {
   );
 }
 
-function Reads({
-  member: { letter, partitions, client },
-  group,
-  now,
-}: {
-  member: Member;
-  group: Group;
-  now: number;
-}) {
+function Reads({ member, group, now }: { member: Member; group: Group; now: number }) {
+  const { letter, partitions, client } = member;
   const isNamed = client !== group.name && !group.name.startsWith(client);
   return (
     <>

@@ -27,13 +27,8 @@ export function Head({ frame, store }: { frame: Frame; store: Store }) {
   );
 }
 
-function Freshness({
-  frame: { old, present, picture },
-  store: { connection, known, lookedAt, source },
-}: {
-  frame: Frame;
-  store: Store;
-}) {
+function Freshness({ frame: { old, present, picture }, store }: { frame: Frame; store: Store }) {
+  const { connection, known, lookedAt, source } = store;
   if (old !== undefined) {
     const silence = known?.picture.silence;
     const isKafka = connection === 'open' && silence && silence.until === undefined;

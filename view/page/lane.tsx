@@ -1,7 +1,7 @@
 /** A partition as a lane: the whole log, the messages in sight, and on the same scale where each group stands. */
 import { Component } from 'preact';
-import type { Group, Partition } from '../picture';
-import { Bars, Cells } from './cells';
+import type { Partition } from '../picture';
+import { Bars, Cells, type CellsProps } from './cells';
 import { lookOf } from './look';
 import { Row } from './row';
 import { left, place, type Scale } from './scale';
@@ -128,17 +128,7 @@ function Next({ end, scale, added }: { end: number; scale: Scale; added: string 
 }
 
 /** Where each group began, and how far it is, in the whole log; the frame is what is shown below. */
-function WholeLog({
-  id,
-  partition: { start, end },
-  groups,
-  scale,
-}: {
-  id: string;
-  partition: Partition;
-  groups: [string, Group][];
-  scale: Scale;
-}) {
+function WholeLog({ id, partition: { start, end }, groups, scale }: Omit<CellsProps, 'messages' | 'tip'>) {
   const length = Math.max(1, end - start);
   const x = (offset: number) => Math.max(0, Math.min(1000, ((offset - start) / length) * 1000));
   const from = x(Math.max(start, scale.first));

@@ -79,10 +79,10 @@ export function Row({ groupId, id, group, partition, scale, frame }: RowProps) {
 }
 
 /** Since when nothing was heard of who reads the partition, in ms; undefined where nothing is amiss. */
-export function quietFor({ offsets, members }: Group, id: string, now: number): number | undefined {
+export function quietFor({ offsets, members, owners }: Group, id: string, now: number): number | undefined {
   const { lag = 0, at, oldest } = offsets[id] ?? {};
   if (lag === 0 || oldest === undefined || Object.keys(members).length === 0) return undefined;
-  const quiet = now - Math.max(at ?? 0, oldest);
+  const quiet = now - Math.max(at ?? 0, oldest, owners[id]?.since ?? 0);
   return quiet > QUIET_MS ? quiet : undefined;
 }
 

@@ -66,7 +66,7 @@ export class TipLayer extends Component<{ store: Store; frame: Frame }> {
           <Details
             offset={tip.offset}
             id={tip.partition}
-            message={frame.lanes[tip.partition]?.messages.find(({ offset }) => offset === tip.offset)}
+            messages={frame.lanes[tip.partition]?.messages ?? []}
             groups={frame.shown}
             now={frame.now}
           />
