@@ -1,6 +1,6 @@
 /** Asks Kafka, round by round, and tells the models what it answers. The rounds never overlap. */
 
-import { lastLine, says } from '../lib/client/errors';
+import { lastLine, OK, says } from '../lib/client/errors';
 import { sleep, unlessStopped } from '../lib/process/service';
 import type { Answers } from './answers';
 import { Brokers } from './brokers';
@@ -8,7 +8,6 @@ import { CommitTail, OFFSETS_TOPIC } from './commits';
 import { Model, type News } from './model';
 import type { Snapshot, Tick } from './picture';
 import type { ClusterReader, GroupAnswer, LogAnswer } from './reader';
-import { OK } from './reader';
 import { Rhythm } from './rhythm';
 
 /** A Kafka that does not answer is asked again after so long, in ms. */

@@ -7,12 +7,7 @@ import { FetchedRecords } from '../lib/client/records';
 import type { KafkaConfig } from '../lib/settings/settings';
 import { consumerGroupDescribe, type NewGroup, withoutSlash } from './consumer_groups';
 
-export { OK };
-/** A partition without a leader for the moment. */
-export const LEADER_NOT_AVAILABLE = 5;
-
 export type ClusterAnswer = Metadata;
-export type PartitionAnswer = Metadata['topics'][number]['partitions'][number];
 
 export interface GroupAnswer {
   id: string;

@@ -300,6 +300,7 @@ test('a broker that goes away and comes back is shown, and survived', async () =
   await until('the new messages', async () => (await view.state()).messages[0]?.at(-1)?.offset === 4);
   const told = (await view.state()).happenings.map(({ text }) => text);
   assert.ok(told.some((text) => /^Kafka did not answer for /.test(text)));
+  assert.ok(!told.some((text) => /was deleted|is gone/.test(text)), told.join('\n'));
   assert.deepEqual(
     view.service.lines.map((line) => line.replace(/: .*;/, ':')),
     [

@@ -124,6 +124,54 @@ test('a second member that joins takes a partition over, and what the first had 
   });
 });
 
+test('where many partitions move from several members, that is said once', () => {
+  const model = seen(3);
+  const members = (letters: string) =>
+    group({ [letters.charAt(0)]: [0], [letters.charAt(1)]: [1], [letters.charAt(2)]: [2] });
+  const offsets = committed({ 0: 5, 1: 6, 2: 7 });
+  round(model, { groups: [members('xyz')], committed: [offsets], now: 1 });
+  const news = round(model, { groups: [members('yzx')], committed: [offsets], now: 2 * LATER });
+  assert.deepEqual(sentences(news), [
+    'pair: partitions 0 to 2 move; each goes on at what is committed: what was handled after that comes again',
+  ]);
+});
+
+test('of a member that is killed while another one joins, it is said that Kafka gave it up', () => {
+  const model = seen();
+  const offsets = committed({ 0: 5 });
+  const ages = [{ group: 'pair', partition: 0, offset: 5, timestamp: 1000 }];
+  round(model, {
+    groups: [group({ x: [0] })],
+    written: [sharing(1), commit(0, 5, 2)],
+    committed: [offsets],
+    ages,
+    now: 1000,
+  });
+  round(model, {
+    groups: [group({ x: [], y: [] }, { state: 'PreparingRebalance' })],
+    committed: [offsets],
+    now: LATER,
+  });
+  const news = round(model, {
+    groups: [group({ y: [0] })],
+    written: [sharing(2 * LATER)],
+    committed: [offsets],
+    now: 2 * LATER,
+  });
+  assert.match(sentences(news)[0] ?? '', /^pair: a is given up by Kafka/);
+});
+
+test('a group that comes and goes is two sentences', () => {
+  const model = seen();
+  assert.deepEqual(sentences(round(model, { groups: [group({ x: [0] })], now: 1 })), [
+    'pair starts; member a reads partition 0',
+  ]);
+  assert.deepEqual(sentences(round(model, { groups: [], now: 2 })), [
+    'pair is gone: Kafka does not know this group any more',
+  ]);
+  assert.equal(model.story.happenings.length, 2);
+});
+
 test('who joins a group that has just started is told for itself', () => {
   const model = seen(2);
   round(model, { groups: [group({ x: [0, 1] })], now: 1 });

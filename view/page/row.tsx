@@ -71,7 +71,7 @@ export function Row({ groupId, id, group, partition, scale, frame }: RowProps) {
         )}
       </div>
       <span class="figures">
-        <span>{mark ? <Standing {...mark} /> : group.gone ? 'gone' : 'nothing committed'}</span>
+        <span>{group.gone ? 'gone' : mark ? <Standing {...mark} /> : 'nothing committed'}</span>
         <Chart groupId={groupId} id={id} frame={frame} />
       </span>
     </div>
