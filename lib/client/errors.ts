@@ -162,6 +162,7 @@ const ERRORS: Record<string, [Kind, string?]> = {
   NO_ANSWER: ['waits', 'the broker is slow: trying again'],
   UNKNOWN: ['waits', 'an error within the broker: its own log says more; trying again'],
   THROTTLED: ['waits', 'slower until its quota is raised (kafka-configs --entity-type clients)'],
+  NO_RECORDS: ['waits', 'its own log may say why; trying again'],
   OPEN_TRANSACTION: [
     'waits',
     'what comes after it is given to nobody until its producer ends it, or the broker does (transaction.timeout.ms of that producer, at most transaction.max.timeout.ms of the broker: 15 min)',

@@ -116,17 +116,19 @@ export function decodeFetch(version: number): (payload: Buffer) => Promise<Fetch
 }
 
 /**
- * Why nothing comes of the partition from this offset on, though its log goes on; undefined where it is at its end. Of
- * that no request fails.
+ * Why nothing has come of the partition from this offset on, though its log goes on; undefined where something has, or
+ * it is at its end. Of that no request fails.
+ *
+ * @param isBare nothing has come of any partition: otherwise they may have filled the answer
  */
 export function findStandstill(
-  { partition, stable, end }: FetchedPartition,
+  { partition, stable, end, records }: FetchedPartition,
   offset: number,
+  isBare: boolean,
 ): KafkaError | undefined {
-  if (offset >= end || offset < stable) return undefined;
+  if (records.length > 0 || offset >= end) return undefined;
   const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
-  return named(
-    'OPEN_TRANSACTION',
-    `${what} wait for a transaction that another producer has begun and not ended`,
-  );
+  const openTransaction = 'wait for a transaction that another producer has begun and not ended';
+  if (offset >= stable) return named('OPEN_TRANSACTION', `${what} ${openTransaction}`);
+  return isBare ? named('NO_RECORDS', `${what} are there, says the broker, and gives none`) : undefined;
 }

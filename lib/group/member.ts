@@ -219,8 +219,12 @@ export class Member {
         const fetching = fetch(this.cluster, leader, this.config.topic, asked, FETCH);
         const answers = await unlessStopped(until, fetching);
         if (!answers) return;
-        for (const data of answers)
-          if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part);
+        const isBare = answers.every(({ records }) => records.length === 0);
+        for (const data of answers) {
+          const offset = asked.get(data.partition) as number;
+          this.trouble.standing(`partition ${data.partition}`, findStandstill(data, offset, isBare));
+          if (data.errorCode === OK) await this.take(data, offset, part);
+        }
         for (const { errorCode } of answers) check(errorCode);
       } catch (error) {
         if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;
@@ -234,8 +238,6 @@ export class Member {
   private async take(data: FetchedPartition, offset: number, part: Part): Promise<void> {
     const { partition } = data;
     const fetched = new FetchedRecords(this.config.topic, offset, data);
-    const problem = fetched.isEmpty ? findStandstill(data, offset) : undefined;
-    this.trouble.standing(`partition ${partition}`, problem);
     if (fetched.isEmpty) return;
     // One at a time, whoever leads them: what is inflated of one is let go of before the next.
     const turn = this.taking.then(async () => {

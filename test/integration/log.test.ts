@@ -333,3 +333,29 @@ describe('a compacted topic with record batches that are left without records', 
       }
     });
 });
+
+test('a byte that has changed on the disk of the broker ends the consumer with one line, and is never a message', async () => {
+  await sideBySide(CONSUMERS, async (name) => {
+    const topic = await kafka.createTopic();
+    for (const value of messages(0, 3)) await kafka.write(topic, [value]);
+    const file = join(kafka.dataDir, 'kafka', `${topic}-0`, '00000000000000000000.log');
+    const log = readFileSync(file);
+    // A digit of the last message: the value is as good JSON as before.
+    const at = log.lastIndexOf('"n":2') + 4;
+    log.write('3', at);
+    writeFileSync(file, log);
+    const groupId = randomUUID();
+    const consumer = start(name, topic, { GROUP_ID: groupId, AUTO_OFFSET_RESET: 'earliest' });
+    assert.equal((await consumer.exit).code, 1);
+    assert.deepEqual(
+      received(consumer.lines).flatMap(({ values }) => values),
+      messages(0, 2),
+    );
+    assert.equal(await kafka.committed(groupId, topic), 2);
+    assert.equal(consumer.errors.length, 1);
+    assert.match(
+      consumer.errors[0] as string,
+      /^CORRUPT_RECORDS: Partition 0 can't be read at offset 2: its checksum does not fit/,
+    );
+  });
+});
