@@ -35,7 +35,7 @@ const LONG = [
 ];
 
 /** Most of the time a file waits; but it may have three brokers, of half a GB each. */
-const AT_ONCE = Math.max(1, Math.min(3 * cpus().length, Math.floor(totalmem() / 1.5e9)));
+const AT_ONCE = Math.max(1, Math.min(Math.ceil(2.5 * cpus().length), Math.floor(totalmem() / 1.5e9)));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -117,7 +117,8 @@ test('stopped while the broker is away, with a commit under way, the consumers e
   const batch = start('consumer_batch_message', topic, {
     GROUP_ID,
     BATCH_SIZE: '10000',
-    BATCH_WAIT_MS: '5000',
+    // Longer than a busy machine takes from the sight of a message to the end of the broker.
+    BATCH_WAIT_MS: '8000',
   });
   await busy.shows('200 messages', (lines) => offsets(lines).length >= 200);
   await batch.shows('a batch', (lines) => received(lines).length >= 1);
