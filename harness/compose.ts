@@ -95,6 +95,12 @@ export function removeDemo(folder: string): void {
     // One that removes itself as it ends may be about it. What is left, the next command removes.
   }
   compose(folder, 'down', '--volumes', '--remove-orphans');
+  // The data of its three brokers is in volumes of their own.
+  const files = ['docker-compose.yml', 'docker-compose.cluster.yml'].flatMap((name) => [
+    '-f',
+    join(folder, name),
+  ]);
+  compose(folder, ...files, 'down', '--volumes');
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the answer of Docker, of which each test reads a few fields.
