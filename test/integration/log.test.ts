@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { offsets, range, received } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
+import fixtures from '../fixtures/records.json';
 import { messages, useKafka } from '../support/kafka';
 import { produce } from '../support/produce';
 import { encode } from '../support/records';
@@ -356,6 +357,28 @@ test('a byte that has changed on the disk of the broker ends the consumer with o
     assert.match(
       consumer.errors[0] as string,
       /^CORRUPT_RECORDS: Partition 0 can't be read at offset 2: its checksum does not fit/,
+    );
+  });
+});
+
+test('what kafka-python and librdkafka have compressed, by each codec, is read as they wrote it', async () => {
+  const topic = await kafka.createTopic();
+  for (const { batches } of fixtures.sets) {
+    const set = Buffer.from(batches, 'base64');
+    for (let at = 0, end = 0; at < set.length; at = end) {
+      end = at + 12 + set.readInt32BE(at + 8);
+      await produce(kafka.broker.port, topic, set.subarray(at, end));
+    }
+  }
+  const written = fixtures.sets.flatMap(() => range(0, 100));
+  await sideBySide(['consumer_from_oldest', 'consumer_batch_message'] as const, async (name) => {
+    const groupId = randomUUID();
+    const consumer = start(name, topic, { GROUP_ID: groupId, BATCH_SIZE: '1', BATCH_WAIT_MS: '200' });
+    await isDone(groupId, topic);
+    assert.equal(await consumer.stop(), 0);
+    assert.deepEqual(
+      received(consumer.lines).flatMap(({ values }) => values.map((value) => JSON.parse(value).n)),
+      written,
     );
   });
 });

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** Produce (0), version 3. See https://kafka.apache.org/protocol#The_Messages_Produce. */
-const HEADER = Buffer.from('\0\0\0\x03\0\0\0\0\0\x04test', 'latin1');
+/** Produce (0), version 7, the first that takes Zstandard. See https://kafka.apache.org/protocol#The_Messages_Produce. */
+const HEADER = Buffer.from('\0\0\0\x07\0\0\0\0\0\x04test', 'latin1');
 /** No transaction, acks of all replicas, 10 s, one topic. */
 const SETTINGS = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0x27, 0x10, 0, 0, 0, 1]);
 

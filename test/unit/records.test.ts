@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FetchedRecord, FetchedRecords } from '../../lib/client/records';
+import fixtures from '../fixtures/records.json';
 import { COMPRESSIONS } from '../support/codecs';
 import { randomNumbers } from '../support/random';
 import {
@@ -295,3 +296,15 @@ test('what comes before a record batch that makes no sense is read first', async
   const rest = bytes.subarray(-(await odd(8, 0xff)).length);
   assert.throws(() => read(rest, next), { type: 'CORRUPT_RECORDS' });
 });
+
+for (const { by, codec, batches } of fixtures.sets)
+  test(`by ${by}, ${codec}: records are read as they were written`, () => {
+    const { records, next } = read(Buffer.from(batches, 'base64'));
+    assert.equal(next, 100);
+    for (const [n, { offset, timestamp, key, value }] of records.entries()) {
+      assert.deepEqual([offset, timestamp], [n, 1_767_322_984_000 + n]);
+      assert.equal(key?.toString(), n === 1 ? 'key' : undefined);
+      assert.equal(JSON.parse(String(value)).n, n);
+    }
+    assert.equal(records.length, 100);
+  });
