@@ -21,18 +21,7 @@ const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as cons
 const TEST = /^ *[✔✖﹣] /;
 
 /** Those that take longest: begun first, for none of them to be alone at the end. */
-const LONG = [
-  'cluster',
-  'local',
-  'held_up',
-  'delivery',
-  'log',
-  'secure',
-  'memory',
-  'view',
-  'access',
-  'network',
-];
+const LONG = 'cluster local memory experiments held_up secure delivery log view access'.split(' ');
 
 /** Most of the time a file waits; but it may have three brokers, of half a GB each. */
 const AT_ONCE = Math.max(1, Math.min(Math.ceil(2.5 * cpus().length), Math.floor(totalmem() / 1.5e9)));
