@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = join(__dirname, '..');
 
-const ENTRYPOINTS = {
+/** Where each service begins. */
+export const ENTRYPOINTS = {
   'kafka-producer': 'producer/producer.ts',
   consumer_from_oldest: 'consumers/consumer_fromOldest.ts',
   consumer_from_newest: 'consumers/consumer_fromNewest.ts',

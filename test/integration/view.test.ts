@@ -241,9 +241,12 @@ test('it looks at what is not there without making it: no topic, no group', asyn
 test('a group appears by itself, its commits are seen, its rewind is marked, and it fades', async () => {
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 9));
+  const written = Date.now();
   const view = await startView(topic);
   const close = await view.look(topic);
   await until('the log', async () => (await view.state()).picture.partitions[0]?.end === 9);
+  // What is sent within a second before a group's first commit is new to it, and not replayed.
+  await until('a history', () => Date.now() - written > 1000);
   const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: 'appearing' };
   const consumer = startService('consumer_from_oldest', settings);
   const offset = async () => (await view.state()).picture.groups.appearing?.offsets[0];
