@@ -97,12 +97,14 @@ export function rebalances(state: string): boolean {
 /** One that is stopped commits what it has handled, and leaves; of one that is killed Kafka waits in vain for a sign. */
 function parting({ owners, offsets, shared = 0 }: Group, id: string, trail: Trail, now: number): Parting {
   const sharedNow = trail.shared() ?? 0;
-  const end = sharedNow > shared ? sharedNow : now;
+  // Where it is not yet written how they were shared out without it, nobody else has committed since.
+  const isShared = sharedNow > shared;
+  const end = isShared ? sharedNow : now;
   // What it had: in a rebalance Kafka tells of no member's partitions.
   const had = Object.keys(owners).filter((partition) => owners[partition]?.member === id);
   const signs = had.map((partition) => {
     const { oldest, at = 0, lag = 0 } = offsets[partition] ?? {};
-    const last = trail.committedWhenShared(partition)?.at ?? at;
+    const last = (isShared && trail.committedWhenShared(partition)?.at) || at;
     if (end - last <= QUIET_MS) return 'left';
     return lag > 0 && oldest !== undefined && end - oldest > QUIET_MS ? 'given up' : 'gone';
   });

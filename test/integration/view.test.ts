@@ -280,6 +280,7 @@ test('a group appears by itself, its commits are seen, its rewind is marked, and
       told.some((text) => sentence.test(text)),
       `${sentence}: ${told.join('\n')}`,
     );
+  assert.ok(!told.some((text) => text.includes('given up')), `all have left: ${told.join('\n')}`);
   close();
   assert.equal(await view.service.stop(), 0);
 });
