@@ -10,6 +10,8 @@ const RANDOM_END = /^(.+)-([0-9a-f]{8})(?:-[0-9a-f]{4}){0,3}(?:-[0-9a-f]{12})?$/
 const DEMO = /^consumer_(from_oldest|from_newest|batch_message)(-[0-9a-f]{8})?$/;
 /** One that commits at least so often, in ms, was there to the end. */
 const QUIET_MS = 5000;
+/** Kafka waits for a sign of a member of this demo for 10 s, and it commits each second: so long before, in ms, at least. */
+const SILENT_MS = 9000;
 /** Of so many members that have gone it is known how. */
 const PARTINGS = 12;
 
@@ -106,7 +108,8 @@ function parting({ owners, offsets, shared = 0 }: Group, id: string, trail: Trai
     const { oldest, at = 0, lag = 0 } = offsets[partition] ?? {};
     const last = (isShared && trail.committedWhenShared(partition)?.at) || at;
     if (end - last <= QUIET_MS) return 'left';
-    return lag > 0 && oldest !== undefined && end - oldest > QUIET_MS ? 'given up' : 'gone';
+    const hadWork = lag > 0 && oldest !== undefined && end - oldest > QUIET_MS;
+    return hadWork && end - last > SILENT_MS ? 'given up' : 'gone';
   });
   return signs.find((sign) => sign !== 'gone') ?? 'gone';
 }
