@@ -24,7 +24,7 @@ const TEST = /^ *[✔✖﹣] /;
 const LONG = 'cluster local memory experiments held_up secure delivery log view access'.split(' ');
 
 /** Most of the time a file waits; but it may have three brokers, of half a GB each. */
-const AT_ONCE = Math.max(1, Math.min(Math.ceil(2.5 * cpus().length), Math.floor(totalmem() / 1.5e9)));
+const AT_ONCE = Math.max(1, Math.min(2 * cpus().length, Math.floor(totalmem() / 1.5e9)));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
