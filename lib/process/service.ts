@@ -76,7 +76,8 @@ export function runService(main: (stopping: AbortSignal) => Promise<void>): void
 
 /** Waits until whoever reads the output has it all: the end of the process would take with it what is still on its way. */
 async function printed(): Promise<void> {
-  await printing;
+  // Others may wait behind the one that is under way, long ones among them.
+  while (printing) await printing;
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 }
 

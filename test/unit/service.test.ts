@@ -13,6 +13,10 @@ test('a service that ends has printed all its lines, however late they are read'
   await once(child.stderr, 'data');
   const lines = (await text(child.stdout)).trim().split('\n');
   assert.equal(lines.length, 20_000);
-  assert.equal(lines.at(-1), 'line 19999');
+  assert.ok(
+    lines.every((line, index) => line.startsWith(`line ${index}`)),
+    'in their order',
+  );
+  assert.ok(lines.at(-1)?.endsWith('.'), 'whole');
   assert.deepEqual(await exit, [0, null]);
 });
