@@ -35,28 +35,38 @@ export function* unzstd(bytes: Buffer): Generator<Buffer> {
 function* inflateFrame(bytes: Buffer, start: number): Generator<Buffer, number> {
   const { blocks, window, size, hasChecksum } = readHeader(bytes, start);
   if (window > MOST_WINDOW) throw new Error(`a window of ${window} bytes`);
-  const decoder = createDecoder();
-  let [at, from, inflated] = [blocks, start, 0];
+  const ends = endsOfBlocks(bytes, blocks, hasChecksum);
+  const decoder = createDecoder(ends.length * MOST_IN_BLOCK);
+  let [at, inflated] = [start, 0];
   try {
-    for (let isLast = false; !isLast; from = at) {
-      const header = bytes.readUIntLE(at, 3);
-      const length = header >>> 3;
-      if (length > MOST_IN_BLOCK) throw new Error(`a block of ${length} bytes`);
-      isLast = (header & 1) === 1;
-      at += 3 + (((header >>> 1) & 3) === RLE ? 1 : length) + (isLast && hasChecksum ? 4 : 0);
-      if (at > bytes.length) throw new Error('unexpected end');
-      for (const piece of decoder.push(bytes.subarray(from, at), isLast)) {
+    for (const end of ends) {
+      for (const piece of decoder.push(bytes.subarray(at, end), end === ends.at(-1))) {
         inflated += piece.length;
         // As long as a large window is not filled, it costs nothing.
         if (Math.min(window, inflated) > MOST_BYTES) throw new TooLarge(window);
         yield piece;
       }
+      at = end;
     }
   } finally {
     decoder.close();
   }
   if (size !== undefined && size !== inflated) throw new Error(`${inflated} bytes instead of ${size}`);
   return at;
+}
+
+/** @returns for each block where it ends, with the checksum where it is the last */
+function endsOfBlocks(bytes: Buffer, start: number, hasChecksum: boolean): number[] {
+  const ends: number[] = [];
+  for (let [at, isLast] = [start, false]; !isLast; ends.push(at)) {
+    const header = bytes.readUIntLE(at, 3);
+    const length = header >>> 3;
+    if (length > MOST_IN_BLOCK) throw new Error(`a block of ${length} bytes`);
+    isLast = (header & 1) === 1;
+    at += 3 + (((header >>> 1) & 3) === RLE ? 1 : length) + (isLast && hasChecksum ? 4 : 0);
+    if (at > bytes.length) throw new Error('unexpected end');
+  }
+  return ends;
 }
 
 function readHeader(bytes: Buffer, start: number) {
@@ -92,9 +102,13 @@ interface Decoder {
   close(): void;
 }
 
-/** Node.js has a decoder from 22.15 on, which is faster by far. */
-function createDecoder(): Decoder {
-  return 'ZstdDecompress' in zlib ? new Stepwise(new ZstdDecompress({})) : new DecoderInJavaScript();
+/**
+ * Node.js has a decoder from 22.15 on, which is faster by far.
+ *
+ * @param most that the frame's content may be, in bytes
+ */
+function createDecoder(most: number): Decoder {
+  return 'ZstdDecompress' in zlib ? new Stepwise(new ZstdDecompress({})) : new DecoderInJavaScript(most);
 }
 
 class DecoderInJavaScript implements Decoder {
@@ -104,8 +118,10 @@ class DecoderInJavaScript implements Decoder {
     this.pieces.push(Buffer.from(buffer, byteOffset, length)),
   );
 
+  constructor(private readonly most: number) {}
+
   push(bytes: Buffer, isLast: boolean): Buffer[] {
-    this.decoder.push(this.isNew ? withoutLargeWindow(bytes) : bytes, isLast);
+    this.decoder.push(this.isNew ? withWindow(bytes, Math.min(this.most, MOST_BYTES)) : bytes, isLast);
     this.isNew = false;
     const { pieces } = this;
     this.pieces = [];
@@ -115,11 +131,11 @@ class DecoderInJavaScript implements Decoder {
   close(): void {}
 }
 
-/** This decoder makes room for the whole window, filled or not. More than MOST_BYTES of it is not used. */
-function withoutLargeWindow(bytes: Buffer): Buffer {
-  const most = (Math.log2(MOST_BYTES) - 10) << 3;
-  if (isOneSegment(bytes.readUInt8(4)) || bytes.readUInt8(WINDOW_AT) <= most) return bytes;
+/** This decoder makes room for the whole window, filled or not, and moves all of that for each block. */
+function withWindow(bytes: Buffer, most: number): Buffer {
+  const descriptor = (Math.ceil(Math.log2(most)) - 10) << 3;
+  if (isOneSegment(bytes.readUInt8(4)) || bytes.readUInt8(WINDOW_AT) <= descriptor) return bytes;
   const changed = Buffer.from(bytes);
-  changed[WINDOW_AT] = most;
+  changed[WINDOW_AT] = descriptor;
   return changed;
 }
