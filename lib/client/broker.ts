@@ -36,7 +36,7 @@ export class Broker {
       if (!PATIENT.includes(name)) this.silentSince ??= Date.now();
     }, SILENT_MS);
     try {
-      const connection = this.connection(name === 'Fetch' ? 'fetch' : 'other');
+      const connection = this.connection(name === 'Fetch' || options?.aside ? 'fetch' : 'other');
       await connection.open();
       const answer = await connection.ask<T>(name, args, options);
       this.silentSince = undefined;

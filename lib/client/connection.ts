@@ -44,8 +44,6 @@ export interface Address {
 const CONNECT_MS = 3000;
 const FIRST_ANSWER_MS = 5000;
 const ANSWER_MS = 10_000;
-/** A connection that has brought nothing for so long, in ms, is probed by TCP, ten times, once a second: a join may wait. */
-const KEEP_ALIVE_MS = 4000;
 /** A time-out that comes so much too late, in ms, finds a process that stood still: the answer may be there, unread. */
 const LATE_MS = 1000;
 /** Bytes of the number that is before an answer, and says its size. */
@@ -58,6 +56,8 @@ export interface AskOptions {
   timeoutMs?: number;
   /** Of an answer for several partitions or topics, each has its own error code, and none is thrown. */
   inParts?: boolean;
+  /** By the connection for fetches: on the other one something is waited for. */
+  aside?: boolean;
 }
 
 /**
@@ -245,7 +245,6 @@ export class Connection extends BaseConnection {
         if (/^Failed to connect: error:/.test(error.message)) error.code ??= 'ERR_TLS_OWN_CERTIFICATE';
         throw error;
       });
-      this.socket?.setKeepAlive(true, KEEP_ALIVE_MS);
       reached = 'ApiVersions';
       const answer = await this.within(FIRST_ANSWER_MS, reached, () => super.send(askVersions));
       for (const { apiKey, ...range } of (answer as VersionsAnswer).apiVersions)

@@ -21,7 +21,7 @@ export interface BaseConnection {
   connectionStatus: string;
   chunks: Buffer[];
   bytesBuffered: number;
-  socket: { destroy(): void; setKeepAlive(isEnabled: boolean, afterMs: number): void } | undefined;
+  socket: { destroy(): void } | undefined;
   isConnected(): boolean;
   connect(): Promise<unknown>;
   authenticate(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { Cluster } from '../client/cluster';
 import type { AskOptions } from '../client/connection';
 import type { RequestName } from '../client/kafkajs';
+import { sleep } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
 import { describeMember, PROTOCOL, readAssignment } from './assigner';
 
@@ -8,6 +9,8 @@ import { describeMember, PROTOCOL, readAssignment } from './assigner';
 const SESSION_MS = 10_000;
 /** How long a rebalance waits for each member to end what it has in hand, in ms. */
 const REBALANCE_MS = 60_000;
+/** So often, in ms, a member that waits for the others asks how far the group is. */
+const LOOK_MS = 3000;
 
 /** What makes a member one of a generation of the group. */
 export interface Membership {
@@ -40,25 +43,21 @@ export class Coordinator {
    */
   joinGroup(memberId: string, partitions: number): Promise<Joined> {
     const groupProtocols = [{ name: PROTOCOL, metadata: describeMember(this.config.topic, partitions) }];
-    return this.ask<Joined>(
-      'JoinGroup',
-      {
-        memberId,
-        sessionTimeout: SESSION_MS,
-        rebalanceTimeout: REBALANCE_MS,
-        protocolType: 'consumer',
-        groupProtocols,
-      },
-      { timeoutMs: REBALANCE_MS + SESSION_MS },
-    );
+    return this.wait<Joined>('PreparingRebalance', 'JoinGroup', {
+      memberId,
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: REBALANCE_MS,
+      protocolType: 'consumer',
+      groupProtocols,
+    });
   }
 
   /** Waits for the leader's assignment. @returns the partitions of this member */
   async syncGroup({ memberId, generationId }: Membership, groupAssignment: Assignment): Promise<number[]> {
-    const { memberAssignment } = await this.ask<{ memberAssignment: Buffer }>(
+    const { memberAssignment } = await this.wait<{ memberAssignment: Buffer }>(
+      'CompletingRebalance',
       'SyncGroup',
       { memberId, generationId, groupAssignment },
-      { timeoutMs: REBALANCE_MS + SESSION_MS },
     );
     return readAssignment(memberAssignment, this.config.topic);
   }
@@ -111,10 +110,44 @@ export class Coordinator {
     this.cluster.hangUp(this.config.groupId);
   }
 
+  /** Waits for the other members, for as long as the group is in that state. */
+  private async wait<T>(state: string, name: RequestName, args: object): Promise<T> {
+    const answered = new AbortController();
+    void this.watch(state, answered.signal);
+    try {
+      return await this.ask<T>(name, args, { timeoutMs: REBALANCE_MS + SESSION_MS });
+    } finally {
+      answered.abort();
+    }
+  }
+
+  /** Where the group has gone on, and no answer comes, the connection for it has fallen silent: there is none to wait for. */
+  private async watch(state: string, answered: AbortSignal): Promise<void> {
+    const { groupId } = this.config;
+    for (let looks = 0; looks < 2; ) {
+      await sleep(LOOK_MS, answered);
+      if (answered.aborted) return;
+      const asking = this.cluster.askCoordinator<DescribeGroupsAnswer>(
+        groupId,
+        'DescribeGroups',
+        { groupIds: [groupId] },
+        { aside: true },
+      );
+      // Without an answer to this either, its connection is ended as any other.
+      const group = await asking.then(({ groups }) => groups[0]).catch(() => undefined);
+      looks = !group || group.state === state ? 0 : looks + 1;
+    }
+    if (!answered.aborted) this.hangUp();
+  }
+
   private ask<T>(name: RequestName, args: object, options?: AskOptions): Promise<T> {
     const { groupId } = this.config;
     return this.cluster.askCoordinator<T>(groupId, name, { groupId, ...args }, options);
   }
+}
+
+interface DescribeGroupsAnswer {
+  groups: { state: string }[];
 }
 
 interface OffsetFetchAnswer {

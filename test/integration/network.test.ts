@@ -1,9 +1,10 @@
 /** Over a network that cuts connections in the middle, or forgets them, nothing is lost, and nobody gives up. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { offsets, range, sent } from '../../harness/log';
+import { offsets, range, received, sent } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { Chaos, chaosSeed } from '../support/chaos';
+import { messages } from '../support/kafka';
 import { type Listener, plain, SUPER_USER, useSecureKafka } from '../support/secure';
 
 const SCRAM_PASSWORD = 'scr4m-S3NTINEL';
@@ -22,6 +23,12 @@ const WAYS: [ServiceName, Listener, Record<string, string>?][] = [
 
 const kafka = useSecureKafka({ proxied: WAYS.map(([, listener]) => listener) });
 
+const wayTo = (listener: Listener) => ({
+  host: 'localhost',
+  port: kafka.advertisedPort(listener),
+  target: { host: '127.0.0.1', port: kafka.port(listener) },
+});
+
 /** The services at work, with TLS and logins, each behind its own proxy. */
 interface Work {
   producer: Recorded;
@@ -36,9 +43,7 @@ async function startWork(t: TestContext, silent: number): Promise<Work> {
   await kafka.setPassword(SUPER_USER, SCRAM_PASSWORD);
   const topic = await kafka.createTopic();
   const network = await Promise.all(
-    WAYS.map(([, listener], index) =>
-      Chaos.start(kafka.advertisedPort(listener), kafka.port(listener), seed + index, silent),
-    ),
+    WAYS.map(([, listener], index) => Chaos.start(wayTo(listener), seed + index, silent)),
   );
   t.after(() => Promise.all(network.map((one) => one.stop())));
   const services = WAYS.map(([name, listener, login]) =>
@@ -87,6 +92,34 @@ test('connections that are cut in the middle of a request or an answer cost time
     return work.network.every(({ endings }) => endings >= 10);
   });
   await assertNothingLost(work, 100);
+});
+
+test('a join that falls silent while it waits for the other members is made anew', async (t) => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 5));
+  const settings = { KAFKA_TOPIC: topic, GROUP_ID: topic };
+  const holding = { ...settings, KAFKA_BROKERS: kafka.broker.brokers, HANDLER_DELAY_MS: '120000' };
+  const first = startService('consumer_from_oldest', holding);
+  await first.shows('a message in hand', (lines) => received(lines).length > 0);
+
+  const network = await Chaos.start(wayTo('bare'), chaosSeed(), 1);
+  t.after(() => network.stop());
+  const second = startService('consumer_from_oldest', {
+    ...settings,
+    ...kafka.settings('bare', plain(SUPER_USER)),
+  });
+  await until('its join', async () => {
+    const { groups } = await kafka.admin.describeGroups([topic]);
+    return groups[0]?.members.length === 2;
+  });
+  const silentAt = performance.now();
+  network.silenceAll();
+  first.child.kill('SIGKILL');
+  await second.shows('all', (lines) => offsets(lines).length === 5);
+  const took = performance.now() - silentAt;
+  assert.equal(await second.stop(), 0);
+  // The first is given up after 10 s; only then the join is due.
+  assert.ok(took < 10_000 + 15_000, `${took} ms`);
 });
 
 test('connections that fall silent for good are given up: all goes on within 15 s', async (t) => {

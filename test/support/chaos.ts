@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-type Way = 'requests' | 'answers';
+type Direction = 'requests' | 'answers';
 /** As a load balancer closes a connection; as a firewall breaks it off; as one that has forgotten it keeps it. */
 type Ending = 'closed' | 'reset' | 'silent';
 
@@ -16,7 +16,7 @@ type Ending = 'closed' | 'reset' | 'silent';
 export interface Fate {
   ending: Ending;
   /** It ends once so many bytes have gone this way. */
-  way: Way;
+  way: Direction;
   bytes: number;
   /** The first bytes each way, so many, come a few at a time. */
   dribble: number;
@@ -60,6 +60,13 @@ function randomBy(seed: number): () => number {
   };
 }
 
+/** Where a proxy listens, and where it leads. */
+export interface Way {
+  host: string;
+  port: number;
+  target: { host: string; port: number };
+}
+
 interface Link {
   client: Socket;
   broker: Socket;
@@ -75,21 +82,17 @@ export class Chaos {
 
   private constructor(
     private readonly server: Server,
-    private readonly target: number,
+    private readonly target: Way['target'],
     private readonly seed: number,
     private readonly silent: number,
   ) {}
 
-  /**
-   * Listens on `port` of this machine and forwards to `target`.
-   *
-   * @param silent the share of connections that fall silent, from 0 to 1; the others are cut
-   */
-  static async start(port: number, target: number, seed: number, silent: number): Promise<Chaos> {
+  /** @param silent the share of connections that fall silent, from 0 to 1; the others are cut */
+  static async start({ host, port, target }: Way, seed: number, silent: number): Promise<Chaos> {
     const server = createServer({ allowHalfOpen: true });
     const chaos = new Chaos(server, target, seed, silent);
     server.on('connection', (client) => chaos.link(client));
-    server.listen(port, 'localhost');
+    server.listen(port, host);
     await once(server, 'listening');
     return chaos;
   }
@@ -123,7 +126,7 @@ export class Chaos {
   }
 
   private link(client: Socket): void {
-    const broker = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
+    const broker = connect({ ...this.target, allowHalfOpen: true });
     const fate = fateOf(this.seed, this.connections++, this.silent);
     const link: Link = { client, broker, fate, isOver: false };
     this.links.add(link);
@@ -144,7 +147,7 @@ export class Chaos {
     this.carry(link, 'answers', broker, client);
   }
 
-  private async carry(link: Link, way: Way, from: Socket, to: Socket): Promise<void> {
+  private async carry(link: Link, way: Direction, from: Socket, to: Socket): Promise<void> {
     const { fate } = link;
     // Since it rages.
     let carried = 0;
