@@ -7,6 +7,7 @@ import { received, skipped, starts } from '../../harness/log';
 import { until } from '../../harness/service';
 import { BATCH, type Drill, EVERY_CONSUMER, fault, ONE_BY_ONE, powerCut, said, saidTo } from './drill';
 import { type Changes, CONSUMERS, type Consumer, demand, type Lab } from './lab';
+import { BAD_NETWORK } from './network';
 
 /** A disk for Kafka's data, of so little room that it is full in no time. It lasts as long as a container has it. */
 const SMALL_DISK: Changes = {
@@ -123,6 +124,21 @@ export const onOneBroker: Drill[] = [
       await lab.plugIn(...cut);
     },
     { repeats: ONE_BY_ONE },
+  ),
+
+  fault(
+    'network-raging',
+    'Each connection cut at random in the middle of a request or an answer, or silent for good, for 30 s',
+    async (lab, short) => {
+      await lab.docker('kill --signal USR2', 'network');
+      await sleep(short ? 15_000 : 30_000);
+      await lab.docker('kill --signal USR2', 'network');
+      const endings = await until('the calm', async () =>
+        (await lab.lines('network')).map((line) => /^It is calm, after (\d+)/.exec(line)?.[1]).find(Boolean),
+      );
+      demand(Number(endings) >= 10, `only ${endings} connections were cut`);
+    },
+    { changes: BAD_NETWORK },
   ),
 
   {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildAndRun, copyProject, OUR_SERVICES, type Stack } from '../../harness/compose';
+import { buildAndRun, copyProject, isLeftByMistake, OUR_SERVICES, type Stack } from '../../harness/compose';
 import { sent } from '../../harness/log';
 import { until } from '../../harness/service';
 import { type Brokers, SIZES, STACKS } from './brokers';
@@ -43,10 +43,11 @@ function streams(args: readonly string[], settings: Record<string, string> = {})
 /** What our services are told, by service; `all` is for each of them. */
 export type AllSettings = Partial<Record<Consumer | 'kafka-producer' | 'all', Settings>>;
 
-/** What else is said to Compose: services, as far as they differ from docker-compose.yml, and volumes. */
+/** What else is said to Compose: services, as far as they differ from docker-compose.yml, volumes and networks. */
 export interface Changes {
   services: Record<string, object>;
   volumes?: Record<string, object>;
+  networks?: Record<string, object>;
 }
 
 export class Lab {
@@ -141,7 +142,7 @@ export class Lab {
   }
 
   /** Writes what the next `up` makes of our services; the topic and the groups stay. */
-  configure(settings: AllSettings = {}, { services = {}, volumes = {} }: Partial<Changes> = {}): void {
+  configure(settings: AllSettings = {}, { services = {}, ...others }: Partial<Changes> = {}): void {
     this.interval = Number(settings['kafka-producer']?.SEND_INTERVAL_MS ?? SEND_INTERVAL_MS);
     this.partitions = Number(settings.all?.TOPIC_PARTITIONS ?? 1);
     const ours = OUR_SERVICES.map((service) => [
@@ -159,13 +160,13 @@ export class Lab {
         },
       },
     ]);
-    const { brokers, others } = STACKS[this.size];
-    const theirs = [...others, ...brokers].map((service) => [service, {}]);
-    const all: Changes['services'] = { ...Object.fromEntries([...theirs, ...ours]), ...services };
-    for (const [service, text] of Object.entries(all))
-      all[service] = { container_name: this.container(service), ...text };
+    const stack = STACKS[this.size];
+    const theirs = [...stack.others, ...stack.brokers].map((service) => [service, {}]);
+    const all: Changes['services'] = Object.fromEntries([...theirs, ...ours]);
+    for (const service of new Set([...Object.keys(all), ...Object.keys(services)]))
+      all[service] = { container_name: this.container(service), ...all[service], ...services[service] };
     // JSON is YAML.
-    writeFileSync(join(this.folder, OVERRIDE), JSON.stringify({ services: all, volumes }));
+    writeFileSync(join(this.folder, OVERRIDE), JSON.stringify({ services: all, ...others }));
   }
 
   /** The lines of a service, in all its containers since the drill's start: of each member of its group. */
@@ -418,18 +419,24 @@ export class Lab {
     this.configure();
   }
 
+  private async down(...options: string[]): Promise<void> {
+    await this.compose('down', ...options, '--volumes', '--remove-orphans').catch((error) => {
+      if (!isLeftByMistake(error)) throw error;
+    });
+  }
+
   /** Leaves nothing of the lab behind: its next drill starts on an empty Kafka. */
   async reset(): Promise<void> {
     for (const name of this.extra.keys()) await this.docker('rm --force --volumes', name);
     this.extra.clear();
-    await this.compose('down', '--timeout', '5', '--volumes', '--remove-orphans');
+    await this.down('--timeout', '5');
     // And what a drill had put something else in the place of, or had with other brokers: Compose takes away only what
     // it is told of.
     const { size } = this;
     for (const one of SIZES) {
       this.size = one;
       this.configure();
-      await this.compose('down', '--volumes', '--remove-orphans');
+      await this.down();
     }
     this.size = size;
     this.configure();
