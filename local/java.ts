@@ -25,6 +25,9 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** Where the locale is none of UTF-8, Java and ps take a path that is not ASCII for another. */
+export const IN_UTF_8 = { ...process.env, LC_ALL: 'C.UTF-8' };
+
 export type Properties = Record<string, string | number | boolean>;
 
 /**
@@ -90,6 +93,7 @@ export function java(
 ): ChildProcess {
   // A process group of its own: a terminal's Ctrl-C reaches only us, and we stop the services in order.
   const child = spawn('java', [...javaFlags(line), ...flags, ...command], {
+    env: IN_UTF_8,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -193,10 +197,12 @@ export function answers(port: number, request: Buffer, text: string): Promise<bo
   });
 }
 
-/** Writes a file of properties, and gives its path. */
+/** Writes a file of properties, in which Java takes a byte for a character, and gives its path. */
 export function configure(path: string, properties: Properties): string {
   mkdirSync(dirname(path), { recursive: true });
-  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
+  const ascii = (text: string) =>
+    text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${ascii(String(value))}\n`);
   writeFileSync(path, lines.join(''));
   return path;
 }

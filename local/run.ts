@@ -10,7 +10,7 @@ import { type Environment, readEnvironment } from '../lib/settings/settings';
 import { startBroker } from './broker';
 import { BROKER_IDS, serviceName, startCluster } from './cluster';
 import { Containers } from './containers';
-import { fetchKafka } from './java';
+import { fetchKafka, IN_UTF_8 } from './java';
 import { BROKER_PORTS, choosePorts } from './ports';
 import { Service, type ServiceName } from './service';
 
@@ -172,7 +172,10 @@ interface Process {
 
 /** None where there is no `ps`. */
 function processes(): Process[] {
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'command='], { encoding: 'utf8' });
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=', '-o', 'command='], {
+    encoding: 'utf8',
+    env: IN_UTF_8,
+  });
   return (stdout ?? '').split('\n').map((line) => {
     const [, pid, command = ''] = /^ *(\d+) (.*)$/.exec(line) ?? [];
     return { pid: Number(pid), command };

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename } from 'node:path';
 import { test } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
 import { lineOf, offsets, range, received, sent, starts } from '../../harness/log';
 import { type Recorded, startService, until } from '../../harness/service';
+import { IN_UTF_8 } from '../../local/java';
 import { freePort } from '../../local/ports';
 import type { Snapshot } from '../../view/picture';
 import { pressCtrlC, useDemoWithoutDocker } from '../support/without_docker';
@@ -19,7 +23,7 @@ const of = (demo: Recorded, service: string) => demo.lines.flatMap((line) => lin
 
 /** Processes of the copy, java among them: its command names the jars. */
 function leftRunning(): string[] {
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'command='], { encoding: 'utf8' });
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'command='], { encoding: 'utf8', env: IN_UTF_8 });
   return stdout.split('\n').filter((command) => command.includes(copy));
 }
 
@@ -42,6 +46,12 @@ test('the demo runs without Docker: the three consumers differ, Ctrl-C ends all,
   assert.match(other.errors.join(), /^The demo runs here already \(process \d+\): stop it first$/);
   assert.equal(await pressCtrlC(first), 130, first.end());
   assert.deepEqual(leftRunning(), []);
+  const folders = readdirSync(tmpdir()).filter((name) => name.endsWith(copy.slice(-6)));
+  assert.deepEqual(
+    folders,
+    [basename(copy)],
+    'its data is there and nowhere else, though its name is not ASCII',
+  );
   assert.match(first.lines[0] as string, /without Docker/);
   assert.ok(first.lines.indexOf(first.lines.find((line) => line.includes('Starting at')) as string) > 5);
   assert.deepEqual(

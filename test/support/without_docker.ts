@@ -19,7 +19,7 @@ const NOWHERE = 'unix:///nonexistent.sock';
  * @returns its folder, and what runs its ./buildAndRun.sh
  */
 export function useDemoWithoutDocker(start: () => Promise<void> = async () => {}) {
-  const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
+  const copy = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-größe-'));
   const demos: Recorded[] = [];
   before(async () => {
     await fetchKafka('kafka-3');
