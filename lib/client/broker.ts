@@ -1,10 +1,10 @@
 import type { Address, AskOptions, Connection } from './connection';
-import { isClosed, isTimeout, isUnanswered } from './errors';
+import { isClosed, isSlow, isUnanswered } from './errors';
 import type { OwnRequest, RequestName } from './kafkajs';
 
 /** A request that has had no answer for so long, in ms, makes its broker one that is asked last. */
 const SILENT_MS = 2000;
-/** These have to wait for the other members of the group, or for messages. */
+/** These have to wait for the other members of the group. */
 const PATIENT: readonly (RequestName | OwnRequest)[] = ['JoinGroup', 'SyncGroup'];
 
 /** One broker, by its address: connected to when it is asked something, and again after a connection has ended. */
@@ -15,7 +15,10 @@ export class Broker {
    * is asked last.
    */
   silentSince: number | undefined;
-  /** One for fetches, which wait for messages, and one for all else: a broker answers in the order it is asked. */
+  /**
+   * One for fetches, which wait for messages, and what is asked beside a request that waits; and one for all else: a broker
+   * answers in the order it is asked.
+   */
   private readonly connections: { fetch?: Connection; other?: Connection } = {};
 
   constructor(
@@ -45,7 +48,7 @@ export class Broker {
       if (!isUnanswered(error)) this.silentSince = undefined;
       else if (!isClosed(error as Error)) this.silentSince ??= Date.now();
       // What has silenced one connection, a firewall that has forgotten it, say, has silenced the other, too.
-      if (isTimeout(error as Error)) this.close((connection) => connection.heardAt < askedAt);
+      if (isSlow(error as Error)) this.close((connection) => connection.heardAt < askedAt);
       throw error;
     } finally {
       clearTimeout(silence);

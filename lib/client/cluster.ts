@@ -128,7 +128,9 @@ export class Cluster {
     try {
       return await (await this.coordinator(groupId)).ask<T>(name, args, options);
     } catch (error) {
-      if (isUnanswered(error) || kindOf(error) === 'coordinator') this.coordinators.delete(groupId);
+      // What is asked beside another request leaves it to that: it is still waited for there.
+      const isGone = isUnanswered(error) || kindOf(error) === 'coordinator';
+      if (isGone && !options?.aside) this.coordinators.delete(groupId);
       throw error;
     }
   }

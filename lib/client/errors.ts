@@ -234,6 +234,11 @@ export function isTimeout({ name }: Error): boolean {
   return name === 'KafkaJSRequestTimeoutError';
 }
 
+/** Whether the time was over, of an answer or of a connection. */
+export function isSlow(error: Error): boolean {
+  return isTimeout(error) || /Connection timeout/.test(error.message);
+}
+
 /**
  * The one line to end with, where trying again can't mend the error; undefined where it can.
  *

@@ -1,5 +1,6 @@
 import type { Cluster } from '../client/cluster';
 import type { AskOptions } from '../client/connection';
+import { kindOf } from '../client/errors';
 import type { RequestName } from '../client/kafkajs';
 import { sleep } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
@@ -124,7 +125,7 @@ export class Coordinator {
   /** Where the group has gone on, and no answer comes, the connection for it has fallen silent: there is none to wait for. */
   private async watch(state: string, answered: AbortSignal): Promise<void> {
     const { groupId } = this.config;
-    for (let looks = 0; looks < 2; ) {
+    for (let gone = 0; gone < 2; ) {
       await sleep(LOOK_MS, answered);
       if (answered.aborted) return;
       const asking = this.cluster.askCoordinator<DescribeGroupsAnswer>(
@@ -133,9 +134,12 @@ export class Coordinator {
         { groupIds: [groupId] },
         { aside: true },
       );
-      // Without an answer to this either, its connection is ended as any other.
-      const group = await asking.then(({ groups }) => groups[0]).catch(() => undefined);
-      looks = !group || group.state === state ? 0 : looks + 1;
+      // Of a broker that does not answer this either, all connections are ended, as ever.
+      const isOver = await asking.then(
+        ({ groups }) => groups[0]?.state !== state,
+        (error) => kindOf(error) === 'coordinator',
+      );
+      gone = isOver ? gone + 1 : 0;
     }
     if (!answered.aborted) this.hangUp();
   }

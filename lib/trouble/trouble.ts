@@ -1,6 +1,7 @@
 import type { Outcome } from '../client/connection';
 import {
   isClosed,
+  isSlow,
   isTimeout,
   type KafkaError,
   kindOf,
@@ -249,10 +250,6 @@ function isPartOfWork(request: string, error: KafkaError): boolean {
 }
 
 /** Whether it was waited for: the others come back at once. */
-function isSlow(error: KafkaError): boolean {
-  return isTimeout(error) || /Connection timeout/.test(error.message);
-}
-
 function throttled(ms: number): KafkaError {
   return named('THROTTLED', `Kafka has this client wait ${age(ms)}, for it is over its quota`);
 }
