@@ -25,7 +25,6 @@ const FETCH = { maxWaitMs: 500, maxBytes: 1_048_576, maxBytesOfEach: 1_048_576 }
 const TO_START_ANEW = ['OFFSET_OUT_OF_RANGE', 'UNKNOWN_TOPIC_OR_PARTITION'];
 /** The group is to deal anew, which it does when a member joins again that says so. */
 const OTHER_PARTITIONS = named('REBALANCE_IN_PROGRESS', 'The topic has other partitions');
-const AWAY = named('BROKER_NOT_AVAILABLE', 'The broker is away');
 
 /** What a member does with its partitions from where they start. What is not committed at its end comes again. */
 interface Part {
@@ -172,18 +171,13 @@ export class Member {
       );
     } catch (error) {
       const { type } = error as KafkaError;
-      if (type === 'OFFSET_OUT_OF_RANGE') {
-        // What was taken does not come again: its offsets are not there any more.
-        this.starts.doubt();
-        await part.worker.finish();
-      } else if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-        // What is handled is of a topic that is gone, and may be made anew with other messages at these offsets.
-        commits.end();
-      } else {
-        // What comes before them is to be handled: whoever goes on does so behind them.
-        if (error instanceof UnreadableRecords) await part.worker.finish();
-        throw error;
-      }
+      const isGone = type === 'OFFSET_OUT_OF_RANGE';
+      // What was taken does not come again, or comes before what can't be read: it is handled.
+      if (isGone || error instanceof UnreadableRecords) await part.worker.finish();
+      if (isGone) this.starts.doubt();
+      // What is handled is of a topic that is gone, and may be made anew with other messages at these offsets.
+      else if (type === 'UNKNOWN_TOPIC_OR_PARTITION') commits.end();
+      else throw error;
     }
     if (this.ending.aborted) return;
     // What the handler has in hand it ends, and what is handled need not come again after the rebalance.
@@ -221,9 +215,10 @@ export class Member {
         if (!answers) return;
         const isBare = answers.every(({ records }) => records.length === 0);
         for (const data of answers) {
+          if (data.errorCode !== OK) continue;
           const offset = asked.get(data.partition) as number;
           this.trouble.standing(`partition ${data.partition}`, findStandstill(data, offset, isBare));
-          if (data.errorCode === OK) await this.take(data, offset, part);
+          await this.take(data, offset, part);
         }
         for (const { errorCode } of answers) check(errorCode);
       } catch (error) {
@@ -255,7 +250,7 @@ export class Member {
     const { givingUp } = this.goodbye;
     const committing = this.asMember(generation, this.coordinator.offsetCommit(generation, offsets));
     await unlessStopped(givingUp, committing);
-    if (givingUp.aborted) throw AWAY;
+    if (givingUp.aborted) throw named('BROKER_NOT_AVAILABLE', 'The broker is away');
   }
 
   /** Commits what is handled and leaves at once: the others need not wait for us, nor our next start. */
