@@ -25,8 +25,11 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+const { LC_ALL, LC_CTYPE, LANG } = process.env;
 /** Where the locale is none of UTF-8, Java and ps take a path that is not ASCII for another. */
-export const IN_UTF_8 = { ...process.env, LC_ALL: 'C.UTF-8' };
+export const IN_UTF_8 = /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '')
+  ? process.env
+  : { ...process.env, LC_ALL: 'C.UTF-8' };
 
 export type Properties = Record<string, string | number | boolean>;
 
