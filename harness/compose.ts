@@ -75,19 +75,26 @@ export function compose(folder: string, ...args: string[]): string {
   try {
     return docker('compose', '--project-directory', folder, ...args);
   } catch (error) {
-    if (!isLeftByMistake(error as Error)) throw error;
+    if (!args.includes('down') || !isLeftByMistake(error as Error)) throw error;
     console.error((error as Error).message.trim().split('\n').at(-1));
     return '';
   }
 }
+
+const isEmpty = (object: object) => Object.keys(object).length === 0;
 
 /**
  * Whether `down` has failed for a network alone that nobody is in: Docker Engine 20.10 may count an endpoint that is gone
  * (https://github.com/moby/moby/issues/42119), and keeps the network then. All else is taken away, and the next `up` uses it.
  */
 export function isLeftByMistake({ message }: Error): boolean {
-  const [, network] = /failed to remove network (\S+): .* has active endpoints/.exec(message) ?? [];
-  return network !== undefined && Object.keys(inspect(network).Containers).length === 0;
+  const networks = [...message.matchAll(/failed to remove network (\S+): .* has active endpoints/g)];
+  try {
+    return networks.length > 0 && networks.every(([, name = '']) => isEmpty(inspect(name).Containers));
+  } catch {
+    // It has gone meanwhile.
+    return false;
+  }
 }
 
 /** Starts it in the background; resolves when each of its consumers is at work. */
