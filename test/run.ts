@@ -23,8 +23,8 @@ const TEST = /^ *[✔✖﹣] /;
 /** Those that take longest: begun first, for none of them to be alone at the end, and of these, what works beside what waits. */
 const LONG = 'memory held_up cluster secure local delivery experiments log view access'.split(' ');
 
-/** Most of the time a file waits; but it may have three brokers, of half a GB each. */
-const AT_ONCE = Math.max(1, Math.min(2 * cpus().length, Math.floor(totalmem() / 1.5e9)));
+/** A file waits for a part of its time, and may have three brokers, of half a GB each. */
+const AT_ONCE = Math.max(1, Math.min(cpus().length + 1, Math.floor(totalmem() / 1.5e9)));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -272,7 +272,8 @@ test('a group appears by itself, its commits are seen, its rewind is marked, and
   const told = (await view.state()).happenings.map(({ text }) => text);
   for (const sentence of [
     /^appearing starts; member a reads partition 0; began at 0: replayed 9$/,
-    /^appearing: a left; no member: Kafka keeps its place, 9$/,
+    // Or 4, and what comes again in the same sentence: who has gone may be known only once the rewind is seen, too.
+    /^appearing: a left; no member: Kafka keeps its place, (9$|4;)/,
     /^appearing: .*the committed offset of partition 0 goes back from 9 to 4: those 5 messages come again/,
     /^appearing is gone: /,
   ])
