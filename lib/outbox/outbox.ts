@@ -1,6 +1,6 @@
 /** The way of a message from the tick to the broker's acknowledgement: once and in order, over an outage too. */
 import { Cluster } from '../client/cluster';
-import { check, type KafkaError, kindOf, lastLine, refusal } from '../client/errors';
+import { check, isUnanswered, type KafkaError, kindOf, lastLine, refusal } from '../client/errors';
 import { Topic } from '../client/topic';
 import { describeRefused } from '../message/message';
 import { print, sleep, unlessStopped } from '../process/service';
@@ -105,11 +105,21 @@ export class Outbox {
   private async connect(): Promise<void> {
     const isNew = await this.topic.ensure();
     if (isNew && this.producer) print(`Topic ${this.config.topic} made anew: somebody has deleted it`);
+    await this.identify();
+  }
+
+  private async identify(): Promise<void> {
     this.producer ??= await this.cluster.askAny<ProducerAnswer>(
       'InitProducerId',
       { transactionalId: null },
       ({ errorCode }) => check(errorCode),
     );
+  }
+
+  /** From the next request on it is another producer. */
+  private forget(): void {
+    this.producer = undefined;
+    this.sequences.clear();
   }
 
   private async sendAll(): Promise<void> {
@@ -120,8 +130,12 @@ export class Outbox {
     }
   }
 
-  /** Sends the same list, again and again: its sequence numbers tell the broker what it has already. */
-  private async deliver(messages: Waiting[]): Promise<void> {
+  /**
+   * Sends the same list, again and again: its sequence numbers tell the broker what it has already.
+   *
+   * @param mayBeThere they were sent before, and what became of that is not known
+   */
+  private async deliver(messages: Waiting[], mayBeThere = false): Promise<void> {
     for (;;) {
       try {
         const first = await this.send(messages);
@@ -132,24 +146,28 @@ export class Outbox {
       } catch (error) {
         const refused = refusal(error);
         if (refused) {
-          await this.deliverOthers(messages, refused);
+          await this.deliverOthers(messages, refused, mayBeThere);
           return;
         }
+        mayBeThere ||= isUnanswered(error);
         await this.recover(error, messages);
       }
     }
   }
 
   /** The broker refuses one of the messages, or some, and with them their request: finds out which. */
-  private async deliverOthers(messages: Waiting[], refused: string): Promise<void> {
+  private async deliverOthers(messages: Waiting[], refused: string, mayBeThere: boolean): Promise<void> {
     if (messages.length > 1) {
       const half = Math.ceil(messages.length / 2);
-      await this.deliver(messages.slice(0, half));
-      await this.deliver(messages.slice(half));
+      await this.deliver(messages.slice(0, half), mayBeThere);
+      await this.deliver(messages.slice(half), mayBeThere);
       return;
     }
     this.done(messages);
-    for (const { value, partition } of messages) print(describeRefused(value, partition, refused));
+    const reason = mayBeThere ? `${refused}; sent before, it may be there` : refused;
+    for (const { value, partition } of messages) print(describeRefused(value, partition, reason));
+    // If it is, its number is taken: the broker would take the next message for this one, and not write it.
+    if (mayBeThere) this.forget();
   }
 
   private done(messages: Waiting[]): void {
@@ -160,6 +178,7 @@ export class Outbox {
   /** Gives the offset of the first of the messages. */
   private async send(messages: Waiting[]): Promise<number> {
     const { partition } = messages[0] as Waiting;
+    await this.identify();
     await this.topic.refreshIfOld();
     if (!this.topic.has(partition)) check(UNKNOWN_TOPIC_OR_PARTITION);
     const firstSequence = this.sequences.get(partition) ?? 0;
@@ -177,8 +196,7 @@ export class Outbox {
     const { type } = error as KafkaError;
     if (kindOf(error) === 'producer') {
       print(`New producer id (${type}): up to ${messages.length} messages may repeat`);
-      this.producer = undefined;
-      this.sequences.clear();
+      this.forget();
     }
     await this.pause(error);
     try {

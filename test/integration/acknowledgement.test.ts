@@ -1,9 +1,9 @@
 /** The broker has written a message, and its acknowledgement is lost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sent } from '../../harness/log';
+import { range, sent } from '../../harness/log';
 import { startService, until } from '../../harness/service';
-import { useKafka } from '../support/kafka';
+import { messages, useKafka } from '../support/kafka';
 import type { CuttingProxy } from '../support/proxy';
 
 const kafka = useKafka({ proxied: true });
@@ -33,3 +33,37 @@ for (const partitions of [1, 4]) {
     assert.deepEqual(printed, written);
   });
 }
+
+test('where it is refused when it comes again, that is said, and the next one is not taken for it', async () => {
+  const [topic, other] = [await kafka.createTopic(), await kafka.createTopic()];
+  const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, SEND_INTERVAL_MS: '5000' };
+  const producer = startService('kafka-producer', settings);
+  const proxy = kafka.proxy as CuttingProxy;
+  await producer.shows('a message', (lines) => sent(lines).length === 1);
+  proxy.cutAcknowledgements(Number.POSITIVE_INFINITY);
+  await until('a message whose acknowledgement is lost', async () => (await kafka.read(topic)).length === 2);
+  for (const one of [topic, other]) await kafka.alterTopic(one, { 'max.message.bytes': '50' });
+  // The broker hears of changes one after the other, and of these a while later.
+  const write = () =>
+    kafka.write(other, messages(0, 1)).then(
+      () => false,
+      () => true,
+    );
+  await until('the changes', write);
+  proxy.cutAcknowledgements(0);
+  const line = await producer.line('the refusal', (line) => line.startsWith('Refused: '));
+  assert.match(line, /MESSAGE_TOO_LARGE: .*; sent before, it may be there\)$/);
+  await kafka.alterTopic(topic, {});
+  await producer.shows('the next two', (lines) => sent(lines).length === 3);
+  assert.equal(await producer.stop(), 0);
+  const written = await kafka.read(topic);
+  assert.deepEqual(
+    written.map(({ offset }) => offset),
+    range(0, 4),
+  );
+  assert.deepEqual(
+    sent(producer.lines).map(({ value, offset }) => [value, offset]),
+    [0, 2, 3].map((offset) => [written[offset]?.value, offset]),
+  );
+  assert.ok(!producer.lines.some((one) => one.startsWith('New producer id')));
+});
