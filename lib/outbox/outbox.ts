@@ -21,6 +21,8 @@ const LULL_MS = 5000;
 const LAST_SEQUENCE = 2 ** 31 - 1;
 /** Kafka's code of the error: https://kafka.apache.org/protocol#protocol_error_codes */
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
+/** The leader has the messages, and the other brokers have not: nor has it acknowledged them. */
+const APPENDED = ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'];
 
 interface Waiting {
   value: string;
@@ -149,7 +151,7 @@ export class Outbox {
           await this.deliverOthers(messages, refused, mayBeThere);
           return;
         }
-        mayBeThere ||= isUnanswered(error);
+        mayBeThere ||= isUnanswered(error) || APPENDED.includes((error as KafkaError).type ?? '');
         await this.recover(error, messages);
       }
     }
