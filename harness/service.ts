@@ -71,12 +71,15 @@ export class Recorded {
     }
   }
 
-  /** What it printed last, for whoever looks into a failure. */
+  /** What it printed last, for whoever looks into a failure: of its messages a few, for they say the least. */
   end(): string {
     const { exitCode, signalCode } = this.child;
+    const isMessage = (line: string) => /^(Sent|Received): /.test(line);
     return [
       `It ${exitCode === null && signalCode === null ? 'still runs' : `ended: ${exitCode ?? signalCode}`}.`,
-      ...this.lines.slice(-30),
+      ...this.lines.filter(isMessage).slice(-3),
+      'All else that it printed last:',
+      ...this.lines.filter((line) => !isMessage(line)).slice(-30),
       'Its errors:',
       ...this.errors.slice(-30),
     ].join('\n');

@@ -20,6 +20,9 @@ const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as cons
 /** The result of one test among the lines that a file prints. */
 const TEST = /^ *[✔✖﹣] /;
 
+/** Of the error of a failed test, so many lines of its beginning and of its end come again at the very end. */
+const REASON_LINES = 12;
+
 /** Those that take longest: begun first, for none of them to be alone at the end, and of these, what works beside what waits. */
 const LONG = 'memory held_up cluster secure local delivery experiments log view access'.split(' ');
 
@@ -37,7 +40,8 @@ const total = due.length;
 const shared = new SharedBroker();
 const running = new Map<string, ChildProcess>();
 const counts = new Map<string, number>(COUNTS.map((name) => [name, 0]));
-const failed: string[] = [];
+/** Each file that failed, and what its tests say of it. */
+const failed = new Map<string, string>();
 let tests = 0;
 
 const shown = progress(whereItIs);
@@ -89,7 +93,7 @@ function run(file: string): Promise<void> {
         const count = Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(summary)?.[1] ?? 0);
         counts.set(name, (counts.get(name) as number) + count);
       }
-      if (code !== 0) failed.push(file);
+      if (code !== 0) failed.set(file, reasons(summary || log));
       // One that could not run to its end has no numbers.
       if (code !== 0 && !summary) counts.set('fail', (counts.get('fail') as number) + 1);
       say(`${log.trimEnd()}\n${file} took ${clock(performance.now() - start)}\n`);
@@ -97,6 +101,19 @@ function run(file: string): Promise<void> {
       resolve();
     }),
   );
+}
+
+/** Of each failed test its name, and the first lines of its error: of many the ends, for both say something. */
+function reasons(summary: string): string {
+  const [, ...tests] = summary.split(/^(?=test at )/m);
+  return (tests.length > 0 ? tests : [summary])
+    .map((test) => {
+      const lines = test.split('\n').filter((line) => line.trim() && !/^ +at .*\(?node:/.test(line));
+      const left = lines.length - 2 * REASON_LINES;
+      if (left > 0) lines.splice(REASON_LINES, left, `  (${left} lines more above)`);
+      return lines.join('\n');
+    })
+    .join('\n');
 }
 
 function whereItIs(): string {
@@ -111,6 +128,7 @@ async function end(): Promise<void> {
   await shared.stop();
   for (const [name, count] of counts) console.log(`# ${name} ${count}`);
   console.log(`# duration_ms ${Math.round(performance.now() - begin)}`);
-  for (const file of failed) console.log(`FAILED: ${file}`);
-  process.exitCode = failed.length > 0 ? 1 : 0;
+  // Once more, where whoever reads the end of a long log finds it.
+  for (const [file, why] of failed) console.log(`FAILED: ${file}\n${why}`);
+  process.exitCode = failed.size > 0 ? 1 : 0;
 }
