@@ -115,7 +115,7 @@ function Next() {
   return (
     <p class="hint">
       All have caught up. Try next: <code>docker compose restart consumer_from_oldest</code>, which comes as a
-      new group, and begins at 0 again. More is in the README.
+      new group, and begins at 0 again. More, and how it is typed without Docker, is in the README.
     </p>
   );
 }
