@@ -1,7 +1,7 @@
 import type { Cluster } from './cluster';
 import { LARGEST, TooLarge } from './codecs/too_large';
 import type { AskOptions } from './connection';
-import { check, type KafkaError, named } from './errors';
+import { check, type KafkaError, named, OK } from './errors';
 import { Decoder } from './kafkajs';
 import { UnreadableRecords } from './unreadable';
 
@@ -16,7 +16,7 @@ export interface FetchedPartition {
   /** The first offset that is still there; -1 where the broker does not say. */
   start: number;
   aborted: { producerId: number; firstOffset: number }[];
-  /** Record batches as they are in the log, of which the last one may be cut off. */
+  /** Record batches as they are in the log: the first one whole, the last one may be cut off. Empty where none is. */
   records: Buffer;
 }
 
@@ -96,8 +96,9 @@ export function decodeFetch(version: number): (payload: Buffer) => Promise<Fetch
       const { message } = new TooLarge(size, LARGEST);
       throw new UnreadableRecords('RECORD_TOO_LARGE', partition, number(decoder), message);
     }
-    const records = size > 0 ? decoder.slice(size).buffer : NOTHING;
+    const bytes = decoder.slice(size).buffer;
     decoder.forward(size);
+    const records = isWhole(bytes) ? bytes : NOTHING;
     return { partition, errorCode, end, stable, start, aborted, records };
   };
 
@@ -115,20 +116,32 @@ export function decodeFetch(version: number): (payload: Buffer) => Promise<Fetch
   };
 }
 
+/** Whether the record batch that they begin with is there to its end: by its offset (8 bytes) and its length (4). */
+function isWhole(bytes: Buffer): boolean {
+  return bytes.length >= 12 && bytes.length >= 12 + bytes.readInt32BE(8);
+}
+
 /**
- * Why nothing has come of the partition from this offset on, though its log goes on; undefined where something has, or
- * it is at its end. Of that no request fails.
+ * Tells of each partition why it stands still: nothing comes of it from the offset on that was asked for, though its log
+ * goes on, and of that no request fails; undefined where something has come, or it is at its end. Left out is what an
+ * answer does not tell: others have filled it.
  *
- * @param isBare nothing has come of any partition: otherwise they may have filled the answer
+ * @param positions that were asked for
  */
-export function findStandstill(
-  { partition, stable, end, records }: FetchedPartition,
-  offset: number,
-  isBare: boolean,
-): KafkaError | undefined {
-  if (records.length > 0 || offset >= end) return undefined;
-  const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
-  const openTransaction = 'wait for a transaction that another producer has begun and not ended';
-  if (offset >= stable) return named('OPEN_TRANSACTION', `${what} ${openTransaction}`);
-  return isBare ? named('NO_RECORDS', `${what} are there, says the broker, and gives none`) : undefined;
+export function* findStandstills(
+  answers: readonly FetchedPartition[],
+  positions: ReadonlyMap<number, number>,
+): Generator<[partition: number, KafkaError | undefined]> {
+  const isBare = answers.every(({ records }) => records.length === 0);
+  for (const { partition, errorCode, stable, end, records } of answers) {
+    if (errorCode !== OK) continue;
+    const offset = positions.get(partition) as number;
+    const what = `offsets ${offset}-${end - 1} (partition ${partition})`;
+    if (records.length > 0 || offset >= end) yield [partition, undefined];
+    else if (offset >= stable) {
+      const openTransaction = 'wait for a transaction that another producer has begun and not ended';
+      yield [partition, named('OPEN_TRANSACTION', `${what} ${openTransaction}`)];
+    } else if (isBare)
+      yield [partition, named('NO_RECORDS', `${what}: the broker has them, it says, and gives none whole`)];
+  }
 }

@@ -1,7 +1,7 @@
 /** A member's life in its group: it joins, fetches, has records handled, commits, beats; joins anew; at last it leaves. */
 import { Cluster } from '../client/cluster';
 import { check, type KafkaError, kindOf, lastLine, named, OK } from '../client/errors';
-import { type FetchedPartition, fetch, findStandstill } from '../client/fetch';
+import { type FetchedPartition, fetch, findStandstills } from '../client/fetch';
 import { FetchedRecords } from '../client/records';
 import { Topic } from '../client/topic';
 import { UnreadableRecords } from '../client/unreadable';
@@ -213,13 +213,10 @@ export class Member {
         const fetching = fetch(this.cluster, leader, this.config.topic, asked, FETCH);
         const answers = await unlessStopped(until, fetching);
         if (!answers) return;
-        const isBare = answers.every(({ records }) => records.length === 0);
-        for (const data of answers) {
-          if (data.errorCode !== OK) continue;
-          const offset = asked.get(data.partition) as number;
-          this.trouble.standing(`partition ${data.partition}`, findStandstill(data, offset, isBare));
-          await this.take(data, offset, part);
-        }
+        for (const [partition, standstill] of findStandstills(answers, asked))
+          this.trouble.standing(`partition ${partition}`, standstill);
+        for (const data of answers)
+          if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part);
         for (const { errorCode } of answers) check(errorCode);
       } catch (error) {
         if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;

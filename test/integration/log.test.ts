@@ -361,6 +361,32 @@ test('a byte that has changed on the disk of the broker ends the consumer with o
   });
 });
 
+test('a length that has changed on the disk of the broker is said, and what comes before it is read', async () => {
+  await sideBySide(CONSUMERS, async (name) => {
+    const topic = await kafka.createTopic();
+    for (const value of messages(0, 3)) await kafka.write(topic, [value]);
+    const file = join(kafka.dataDir, 'kafka', `${topic}-0`, '00000000000000000000.log');
+    const log = readFileSync(file);
+    // Of the last of three record batches of one size.
+    const at = (log.length / 3) * 2 + 8;
+    log.writeInt32BE(log.readInt32BE(at) + 1000, at);
+    writeFileSync(file, log);
+    const groupId = randomUUID();
+    const consumer = start(name, topic, { GROUP_ID: groupId, AUTO_OFFSET_RESET: 'earliest' });
+    await consumer.line('why nothing more comes', (line) =>
+      /^Held up: NO_RECORDS: offsets 2-2 \(partition 0\): the broker has them, it says, and gives none whole/.test(
+        line,
+      ),
+    );
+    assert.equal(await consumer.stop(), 0);
+    assert.deepEqual(
+      received(consumer.lines).flatMap(({ values }) => values),
+      messages(0, 2),
+    );
+    assert.equal(await kafka.committed(groupId, topic), 2);
+  });
+});
+
 test('what kafka-python and librdkafka have compressed, by each codec, is read as they wrote it', async () => {
   const topic = await kafka.createTopic();
   for (const { batches } of fixtures.sets) {
