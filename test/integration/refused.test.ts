@@ -15,6 +15,9 @@ const refused = (lines: readonly string[]) => lines.filter((line) => REFUSED.tes
 const causes = (lines: readonly string[]) => [...new Set(lines.map((line) => REFUSED.exec(line)?.[2]))];
 const others = ({ lines }: Recorded) => lines.filter((line) => !REFUSED.test(line) && !/^Sent: /.test(line));
 
+/** A broker that is back may take over 5 s more to know its topics again, where the machine is busy. */
+const COMES_BACK_SLOWLY = /^(Held up: UNKNOWN_TOPIC_OR_PARTITION|Going on)/;
+
 /** The seconds of the messages, in the order of the lines. */
 const seconds = (lines: readonly string[]) => lines.flatMap(timesOf).map((time) => time / 1000);
 
@@ -77,7 +80,9 @@ test('of the messages that waited for the broker, only those are refused that it
     await producer.shows('the rest', (lines) => sent(lines).length >= from + 60);
     assert.equal(await producer.stop(), 0);
     assert.deepEqual(
-      others(producer).map((line) => line.split(' ').slice(0, 2).join(' ')),
+      others(producer)
+        .filter((line) => !COMES_BACK_SLOWLY.test(line))
+        .map((line) => line.split(' ').slice(0, 2).join(' ')),
       ['Broker lost:', 'Broker back'],
       others(producer).join('\n'),
     );
