@@ -37,9 +37,9 @@ const ERRORS: Record<string, [Kind, string?]> = {
   REBALANCE_IN_PROGRESS: ['work'],
   ILLEGAL_GENERATION: ['work'],
   UNKNOWN_MEMBER_ID: ['work'],
-  TOPIC_ALREADY_EXISTS: ['work'],
 
   MESSAGE_TOO_LARGE: ['refused', "it is larger than the topic's max.message.bytes: raise that, or send less"],
+  RECORD_LIST_TOO_LARGE: ['refused', "it is larger than the topic's segment.bytes: raise that, or send less"],
   INVALID_RECORD: [
     'refused',
     'the topic takes no such message, as a compacted topic takes none without a key: set cleanup.policy=delete, or another KAFKA_TOPIC',
@@ -163,6 +163,10 @@ const ERRORS: Record<string, [Kind, string?]> = {
   UNKNOWN: ['waits', 'an error within the broker: its own log says more; trying again'],
   THROTTLED: ['waits', 'slower until its quota is raised (kafka-configs --entity-type clients)'],
   NO_RECORDS: ['waits', 'its own log may say why; trying again'],
+  TOPIC_ALREADY_EXISTS: [
+    'waits',
+    'it is being made, or deleted and not gone yet (are all brokers up?): trying again',
+  ],
   OPEN_TRANSACTION: [
     'waits',
     'what comes after it is given to nobody until its producer ends it, or the broker does (transaction.timeout.ms of that producer, at most transaction.max.timeout.ms of the broker: 15 min)',

@@ -119,8 +119,7 @@ export class Member {
     const partitions = await this.withOthers(this.coordinator.syncGroup(joined, assignment));
     if (!partitions) return undefined;
     if (partitions.length === 0 && this.assigned?.length !== 0) print('No partitions assigned');
-    // There will be no fetch to show that we are let in.
-    this.trouble.hasWorked ||= partitions.length === 0;
+    this.trouble.isIdle = partitions.length === 0;
     this.assigned = partitions;
     this.generation = new Generation(joined, partitions, size, this.ending);
     return this.generation;
@@ -191,10 +190,13 @@ export class Member {
     while (!generation.until.aborted)
       try {
         await this.ensureTopic();
-        return await this.starts.place(generation.partitions, {
-          fetch: (partitions) => this.coordinator.offsetFetch(partitions),
-          commit: (offsets) => this.commit(generation, offsets),
-        });
+        // Made anew with fewer partitions: who leads those that are gone, nobody can say.
+        if (this.topic.size < generation.topicSize) generation.end(OTHER_PARTITIONS);
+        else
+          return await this.starts.place(generation.partitions, {
+            fetch: (partitions) => this.coordinator.offsetFetch(partitions),
+            commit: (offsets) => this.commit(generation, offsets),
+          });
       } catch (error) {
         await this.pause(error, generation.until);
       }

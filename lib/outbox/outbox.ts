@@ -209,8 +209,11 @@ export class Outbox {
     }
     // The topic was deleted and made anew, with fewer partitions: what was meant for the others goes to these. Not on
     // the word of a broker that has yet to hear of partitions that were added: what it was sent may be there.
-    if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
-      for (const message of this.waiting) message.partition %= Math.max(this.topic.size, 1);
+    if (type !== 'UNKNOWN_TOPIC_OR_PARTITION') return;
+    const size = Math.max(this.topic.size, 1);
+    // If they are there all the same, their numbers are taken: those that come next would pass for them.
+    if (messages.some(({ partition }) => partition >= size)) this.forget();
+    for (const message of this.waiting) message.partition %= size;
   }
 
   /** Before what has failed is tried again. @throws Error of one line where trying again can't mend it */

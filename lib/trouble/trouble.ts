@@ -47,6 +47,8 @@ interface Failing {
 export class Trouble {
   /** A broker has taken or given what the service is there for: what it refuses from now on may be put right again. */
   hasWorked = false;
+  /** A member without partitions fetches nothing: to be alive is all its work. */
+  isIdle = false;
   private lostAt: number | undefined;
   /** When each broker answered last, and which of them could not be reached since. */
   private readonly answered = new Map<string, number>();
@@ -151,7 +153,8 @@ export class Trouble {
 
   private succeed(broker: string, request: string): void {
     const now = this.now();
-    const isWork = request === 'Fetch' || request === 'Produce';
+    const isAlive = this.isIdle && request === 'Heartbeat';
+    const isWork = request === 'Fetch' || request === 'Produce' || isAlive;
     this.hasWorked ||= isWork;
     for (const [key, one] of this.failing) {
       // With the work under way again, what has not failed for a while was given up, or done by another broker. What has

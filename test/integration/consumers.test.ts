@@ -95,7 +95,7 @@ test('a batch ends after BATCH_WAIT_MS from its first message', async () => {
 
 test('while the handler is busy a batch goes on gathering, beyond its wait and up to its size', async () => {
   const topic = await kafka.createTopic();
-  const settings = { BATCH_SIZE: '50', BATCH_WAIT_MS: '50', HANDLER_DELAY_MS: '2000' };
+  const settings = { BATCH_SIZE: '50', BATCH_WAIT_MS: '50', HANDLER_DELAY_MS: '8000' };
   const batch = start('consumer_batch_message', topic, settings);
   await batch.line('the start', (line) => line.startsWith('Starting'));
   await kafka.write(topic, messages(0, 1));
@@ -319,13 +319,29 @@ test('a handler slower than the session time-out keeps its membership, and its b
   assert.deepEqual(offsets(batch.lines), range(0, 10), 'nothing came again');
 });
 
+test('a topic made anew with fewer partitions is shared out anew, and read', async () => {
+  const topic = await kafka.createTopic(3);
+  const oldest = start('consumer_from_oldest', topic);
+  await oldest.shows('its partitions', (lines) => starts(lines).length === 3);
+  await kafka.admin.deleteTopics({ topics: [topic] });
+  await oldest.line('the topic made anew', (line) => line.startsWith('Topic '));
+  await until('the message written', () =>
+    kafka.write(topic, messages(0, 1)).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await oldest.shows('it', (lines) => offsets(lines).length === 1);
+  assert.equal(await oldest.stop(), 0);
+});
+
 test('a topic deleted and created again under a running consumer is read from its beginning', async () => {
   const topic = await kafka.createTopic();
   await kafka.write(topic, messages(0, 20));
   const oldest = start('consumer_from_oldest', topic);
   await oldest.shows('the history', (lines) => offsets(lines).length >= 20);
-  await kafka.admin.deleteTopics({ topics: [topic] });
   const seen = oldest.lines.length;
+  await kafka.admin.deleteTopics({ topics: [topic] });
   await oldest.line('the new start', (line) => line.startsWith('Starting at offset 0'), seen);
   await kafka.write(topic, messages(0, 5));
   await oldest.shows('the new messages', (lines) => offsets(lines.slice(seen)).length >= 5);

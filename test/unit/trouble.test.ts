@@ -217,16 +217,26 @@ test('a name that only the broker knows is said with who was asked, and with the
   ]);
 });
 
-test('a rebalance, a message refused, a topic that is there already are no trouble', () => {
+test('a rebalance, and a message that is refused, are no trouble', () => {
   for (const type of [
     'REBALANCE_IN_PROGRESS',
     'ILLEGAL_GENERATION',
     'UNKNOWN_MEMBER_ID',
     'MESSAGE_TOO_LARGE',
-    'TOPIC_ALREADY_EXISTS',
   ])
     failFor(10, kafkaError(type), 'Heartbeat');
   assert.deepEqual(lines, []);
+});
+
+test('a member without partitions goes on once another broker coordinates its group', () => {
+  const [other, refused] = ['kafka-2:29092', kafkaError('ECONNREFUSED', 'connect ECONNREFUSED')];
+  trouble.isIdle = true;
+  trouble.hear({ broker: other, request: 'Metadata' });
+  failFor(7, Object.assign(refused, { name: 'KafkaJSConnectionError' }), 'Connect');
+  assert.match(lines[0] as string, /^Held up: /);
+  mock.timers.tick(30_000);
+  trouble.hear({ broker: other, request: 'Heartbeat' });
+  assert.match(lines[1] as string, /^Going on after /);
 });
 
 test('a broker that has answered and closes its connections is not asked whether it is one', () => {
