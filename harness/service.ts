@@ -19,7 +19,7 @@ export const ENTRYPOINTS = {
 export type ServiceName = keyof typeof ENTRYPOINTS;
 
 /** How long a test waits for a condition, in ms: no measure of anything, only the end of hope. */
-const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 120_000);
+const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 300_000);
 
 /**
  * Waits until the condition gives something other than undefined or false, and gives that. What takes long to ask is

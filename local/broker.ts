@@ -40,6 +40,9 @@ export interface Broker {
   kill(): Promise<void>;
 }
 
+/** A ZooKeeper that is busy is not to pass for one that knows of no broker: it has so long for its answer, in ms. */
+const DUMP_MS = 30_000;
+
 const LOGGING = {
   'log4j.rootLogger': 'WARN, stdout',
   // Who joined and left a group, and why it was rebalanced, is part of the lesson.
@@ -95,7 +98,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     restartOnFailure,
   );
   // As the command of kafka in docker-compose.yml, which says why.
-  const nameIsTaken = () => answers(zookeeperPort, Buffer.from('dump'), '/brokers/ids/1\n');
+  const nameIsTaken = () => answers(zookeeperPort, Buffer.from('dump'), '/brokers/ids/1\n', DUMP_MS);
   const nameIsFree = async () => {
     if (!(await nameIsTaken())) return;
     onLine?.('kafka', 'Kafka was killed, and ZooKeeper has yet to notice: waiting for some seconds');

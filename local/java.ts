@@ -182,12 +182,16 @@ export class Keeper {
 // port alone would not do: it is open before Kafka serves.
 export const METADATA_REQUEST = Buffer.from('\0\0\0\x13\0\x03\0\0\0\0\0\0\0\x05probe\0\0\0\0', 'latin1');
 
-/** Whether a service on this machine answers the request with something that holds the text, within a second. */
-export function answers(port: number, request: Buffer, text: string): Promise<boolean> {
+/**
+ * Whether a service on this machine answers the request with something that holds the text.
+ *
+ * @param patienceMs within so long
+ */
+export function answers(port: number, request: Buffer, text: string, patienceMs = 1000): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(request));
     let answer = '';
-    socket.setTimeout(1000, () => socket.destroy());
+    socket.setTimeout(patienceMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => resolve(false));
     socket.on('data', (data) => {

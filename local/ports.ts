@@ -43,13 +43,17 @@ export async function choosePorts(settings: PortSetting[], environment: Environm
   return ports;
 }
 
-/** A port that nobody listens on at this moment. */
+const given = new Set<number>();
+
+/** A port that nobody listens on at this moment, and none that this process was given before. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
 

@@ -40,6 +40,8 @@ export async function leader(lab: Lab): Promise<string> {
 export async function coordinator(lab: Lab, consumer: string): Promise<string> {
   const table = await lab.kafka(
     ...['kafka-consumer-groups', '--describe', '--state', '--group', lab.groupOf(consumer)],
+    // By default it gives up after 5 s, and prints no row.
+    ...['--timeout', '60000'],
   );
   return lab.brokerOf(Number(/ \S+:\d+ +\((\d+)\) /.exec(table)?.[1]));
 }
@@ -47,8 +49,13 @@ export async function coordinator(lab: Lab, consumer: string): Promise<string> {
 /** The broker that is the active controller, as each of them has noted it beside the cluster's metadata. */
 export async function controller(lab: Lab): Promise<string> {
   const [broker] = lab.brokers as [string];
-  const state = await lab.exec(broker, 'cat', '/var/lib/kafka/data/__cluster_metadata-0/quorum-state');
-  return lab.brokerOf(JSON.parse(state).leaderId);
+  const file = '/var/lib/kafka/data/__cluster_metadata-0/quorum-state';
+  // While one is elected there is none.
+  const id = await until('a controller', async () => {
+    const { leaderId } = JSON.parse(await lab.exec(broker, 'cat', file));
+    return leaderId > 0 && leaderId;
+  });
+  return lab.brokerOf(id);
 }
 
 /** Waits until the members of a consumer's group have to join anew, for there is one more. */

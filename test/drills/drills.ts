@@ -65,8 +65,7 @@ export const onOneBroker: Drill[] = [
       for (const service of OUR_SERVICES)
         await until(
           `a word from ${service}`,
-          async () => (await said(lab, service, /^Held up: /)) > 0,
-          60_000,
+          async () => (await said(lab, service, /^Held up: .*advertised\.listeners/)) > 0,
         );
       await sleep(short ? 5000 : 25_000);
       for (const service of OUR_SERVICES) {
@@ -237,6 +236,8 @@ export const onOneBroker: Drill[] = [
         demand(code === 0 || code === 1, `${consumer} ended with exit code ${code}`);
         await lab.keep(consumer);
       }
+      // Nothing is sent that no kept line tells of.
+      await lab.compose('stop', 'kafka-producer');
       await lab.keep('kafka-producer');
       lab.configure({ 'kafka-producer': { SEND_INTERVAL_MS: 1000 } });
       await lab.compose('up', '--detach');
@@ -252,8 +253,8 @@ export const onOneBroker: Drill[] = [
     repeats: 0,
     async run(lab) {
       await lab.start();
-      await lab.kafka('kafka-topics', '--delete', '--topic', lab.topic);
       const since = (await lab.sent()).length;
+      await lab.kafka('kafka-topics', '--delete', '--topic', lab.topic);
       await until('the new topic', async () =>
         (await lab.sent()).slice(since).some(({ offset }) => offset === 0),
       );
@@ -306,7 +307,7 @@ function interrupt(stack: Stack) {
   process.kill(-(stack.child.pid as number), 'SIGINT');
   return Promise.race([
     stack.exit,
-    sleep(60_000).then((): never => {
+    sleep(180_000).then((): never => {
       throw new Error('it hangs');
     }),
   ]);

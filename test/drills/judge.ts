@@ -58,14 +58,16 @@ export function handled(group: Group): string[][] {
  * @param records all that is in the topic
  * @param producer the lines of the producer
  * @param foreign so many records were written by somebody else
+ * @param unsure so many more may be there, for the producer says so
  */
 export function judge(
   records: readonly TopicRecord[],
   producer: readonly string[],
   groups: readonly Group[],
   foreign = 0,
+  unsure = 0,
 ): Verdict {
-  const verdict = judgeProducer(records, producer, foreign);
+  const verdict = judgeProducer(records, producer, foreign, unsure);
   for (const group of groups) {
     const { lost, repeated, disordered } = judgeGroup(records, group);
     verdict.lost += lost;
@@ -88,11 +90,20 @@ export function tickGaps(records: readonly TopicRecord[], intervalMs: number) {
   return { stood: odd.filter(hasStood), wrong: odd.filter((gap) => !hasStood(gap)) };
 }
 
+/** How many messages the producer says may be there, though their acknowledgements had not come when it was stopped. */
+export function unacknowledged(producer: readonly string[]): number {
+  const ends = producer.map(
+    (line) => /^Stopped with (\d+) messages? not sent: not acknowledged/.exec(line)?.[1],
+  );
+  return ends.reduce((sum, count) => sum + Number(count ?? 0), 0);
+}
+
 /** Every message that was said to be sent is in the topic once, where it was said to be, in the order of its ticks. */
 function judgeProducer(
   records: readonly TopicRecord[],
   producer: readonly string[],
   foreign: number,
+  unsure: number,
 ): Verdict {
   const values = new Map(records.map(({ partition, offset, value }) => [`${partition}:${offset}`, value]));
   const said = new Map(sent(producer).map((one) => [`${one.partition}:${one.offset}`, one.value]));
@@ -104,7 +115,13 @@ function judgeProducer(
     if (timestamp < (latest.get(partition) ?? 0)) disordered++;
     latest.set(partition, timestamp);
   }
-  return { sent: said.size + foreign, lost, repeated: records.length - own.length - foreign, disordered };
+  const more = records.length - own.length - foreign;
+  return {
+    sent: said.size + foreign,
+    lost,
+    repeated: more - Math.min(unsure, Math.max(0, more)),
+    disordered,
+  };
 }
 
 /** From the group's start on every record is handled, those that come first in order; what comes again is counted. */

@@ -8,7 +8,15 @@ import { buildAndRun, copyProject, isLeftByMistake, OUR_SERVICES, type Stack } f
 import { sent } from '../../harness/log';
 import { until } from '../../harness/service';
 import { type Brokers, SIZES, STACKS } from './brokers';
-import { type Group, handled, judge, type TopicRecord, topicRecords, type Verdict } from './judge';
+import {
+  type Group,
+  handled,
+  judge,
+  type TopicRecord,
+  topicRecords,
+  unacknowledged,
+  type Verdict,
+} from './judge';
 
 export const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
 
@@ -343,7 +351,7 @@ export class Lab {
     for (const lines of [producer, ...groups.flat()]) checkLines(lines);
     await this.checkGroups();
     const trimmed = groups.map((group) => group.map(trim));
-    return judge(this.records, trim(producer), trimmed, foreign);
+    return judge(this.records, trim(producer), trimmed, foreign, unacknowledged(producer));
   }
 
   /** All that is in the topic, by Kafka's own consumer. */

@@ -38,6 +38,7 @@ test('one command shows how the three consumers differ', async () => {
     () => new Set(received(stack.of('consumer_batch_message')).map(({ ending }) => ending)).size === 2,
   );
   await stack.shows('the newest at work', () => received(stack.of('consumer_from_newest')).length >= 3);
+  await stack.shows('the oldest at work', () => received(stack.of('consumer_from_oldest')).length > 0);
 
   const [oldest, newest, batch] = (['oldest', 'newest', 'batch'] as const).map((name) => {
     const service = name === 'batch' ? 'consumer_batch_message' : `consumer_from_${name}`;
@@ -144,6 +145,8 @@ test('after down and up the history is there, and an edited Dockerfile is in for
     '--bootstrap-server',
     'kafka:29092',
     '--list',
+    '--timeout',
+    '60000',
   );
   assert.equal(
     groups.split('\n').filter((group) => group.startsWith('consumer_')).length,
@@ -186,7 +189,7 @@ test('a killed Kafka is restarted, and waits for the end of its old session by i
 /** What Kafka says where ZooKeeper still knows it from before it was killed. */
 const WAITING = 'Kafka was killed, and ZooKeeper has yet to notice: waiting for some seconds';
 
-/** Seconds for which Kafka has waited last, by the times that Docker has noted of its lines; 0 where it did not. */
+/** Seconds for which Kafka has waited last (a session of 6 s and a tick of 2; by Kafka's own settings it is 18), by the times that Docker has noted of its lines; 0 where it did not. */
 function waitedForItsName(): number {
   const lines = docker('logs', '--timestamps', 'kafka')
     .split('\n')
@@ -210,7 +213,7 @@ test('all killed at once at work, it starts again by the script, at the first tr
   );
   const replayed = offsets(again.of('consumer_from_oldest'));
   assert.deepEqual(replayed, range(0, replayed.length), 'from offset 0, without a gap');
-  assert.ok(waitedForItsName() < 10, `it waited for ${waitedForItsName()} s`);
+  assert.ok(waitedForItsName() < 15, `it waited for ${waitedForItsName()} s`);
   assert.equal(inspect('kafka').RestartCount, 0);
   assert.equal(await again.pressCtrlC(), 130);
 });
@@ -224,7 +227,7 @@ test('all killed at once, and taken down, it starts again by a bare `docker comp
     await until(`messages after ${prepare.join(' ')}`, () =>
       offsets(docker('logs', 'consumer_from_oldest').split('\n')).some((offset) => offset > last),
     );
-    assert.ok(waitedForItsName() < 10, `it waited for ${waitedForItsName()} s`);
+    assert.ok(waitedForItsName() < 15, `it waited for ${waitedForItsName()} s`);
     assert.equal(inspect('kafka').RestartCount, 0, prepare.join(' '));
   }
   compose(folder, 'stop');

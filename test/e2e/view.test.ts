@@ -31,18 +31,20 @@ const lives = () =>
     return [name, Id, State.StartedAt, State.Pid, RestartCount];
   });
 const linesOf = (name: string) => docker('logs', name).split('\n');
-const groups = () => kafka('kafka-consumer-groups', '--list').split('\n').sort();
+const groups = () => kafka('kafka-consumer-groups', '--list', '--timeout', '60000').split('\n').sort();
 const kafka = (tool: string, ...args: string[]) =>
   docker('exec', 'kafka', tool, '--bootstrap-server', 'kafka:29092', ...args);
 
 let earlier: ReturnType<typeof lives>;
 let groupsBefore: string[];
 
-test('without --view there is no such container', () => {
+test('without --view there is no such container', async () => {
   assert.equal(docker('ps', '--all', '--quiet', '--filter', 'name=live_view'), '');
   earlier = lives();
-  groupsBefore = groups();
-  assert.equal(groupsBefore.length, 3);
+  groupsBefore = await until('the three groups', () => {
+    const all = groups();
+    return all.length === 3 && all;
+  });
 });
 
 test('it is added to the running demo', async () => {
@@ -63,7 +65,7 @@ test("its figures are those of Kafka's own tool", async () => {
   compose(folder, 'pause', 'kafka-producer');
   try {
     const rows = await until('all to be read', () => {
-      const described = kafka('kafka-consumer-groups', '--describe', '--all-groups')
+      const described = kafka('kafka-consumer-groups', '--describe', '--all-groups', '--timeout', '60000')
         .split('\n')
         .map((line) => line.trim().split(/\s+/))
         .filter(([, topic]) => topic === 'test-topic');

@@ -1,10 +1,12 @@
 /** Over a network that cuts connections in the middle, or forgets them, nothing is lost, and nobody gives up. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { offsets, range, received, sent } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { Chaos, chaosSeed } from '../support/chaos';
 import { messages } from '../support/kafka';
+import { pace } from '../support/pace';
 import { type Listener, plain, SUPER_USER, useSecureKafka } from '../support/secure';
 
 const SCRAM_PASSWORD = 'scr4m-S3NTINEL';
@@ -62,7 +64,11 @@ async function startWork(t: TestContext, silent: number): Promise<Work> {
   return { producer, consumers, services, network };
 }
 
-/** All that was ticked is there once; of each group, all is handled, in order; nobody has ended before. */
+/**
+ * All that was ticked is there once; of each group, all is handled, in order; nobody has ended before.
+ *
+ * @param repeats so many may come again at the most, each time that a member is thrown out
+ */
 async function assertNothingLost({ producer, consumers, network }: Work, repeats: number): Promise<void> {
   for (const one of network) one.calm();
   const before = sent(producer.lines).length;
@@ -79,7 +85,11 @@ async function assertNothingLost({ producer, consumers, network }: Work, repeats
     assert.equal(await consumer.stop(), 0);
     const handled = offsets(consumer.lines);
     assert.deepEqual([...new Set(handled)], range(0, total), 'nothing lost, nothing out of order');
-    assert.ok(handled.length - total <= repeats, `${handled.length - total} handled again`);
+    for (const [at, offset] of handled.entries())
+      assert.ok(
+        at === 0 || offset > (handled[at - 1] as number) - repeats,
+        `${handled[at - 1]}, then ${offset}`,
+      );
   }
 }
 
@@ -119,7 +129,7 @@ test('a join that falls silent while it waits for the other members is made anew
   const took = performance.now() - silentAt;
   assert.equal(await second.stop(), 0);
   // The first is given up after 10 s; only then the join is due.
-  assert.ok(took < 10_000 + 15_000, `${took} ms`);
+  assert.ok(took < 10_000 + 15_000 * (await pace()), `${took} ms`);
 });
 
 test('connections that fall silent for good are given up: all goes on within 15 s', async (t) => {
@@ -131,9 +141,11 @@ test('connections that fall silent for good are given up: all goes on within 15 
     await until(`${kind} after the silence`, () => lines.slice(before).some((line) => line.startsWith(kind)));
     return Date.now() - silentAt;
   };
+  // A request waits for 10 s before its connection is given up; only then there is something to do.
+  const slow = sleep(10_000).then(pace);
   // What was on its way is there at once: only once the producer goes on does a line of a consumer tell that it does.
   const took = [await goesOn(work.producer, 'Sent: ')];
   took.push(...(await Promise.all(work.consumers.map((one) => goesOn(one, 'Received: ')))));
   await assertNothingLost(work, 100);
-  assert.ok(Math.max(...took) < 15_000, `${took.join(', ')} ms`);
+  assert.ok(Math.max(...took) < 10_000 + 5000 * (await slow), `${took.join(', ')} ms`);
 });

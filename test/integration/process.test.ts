@@ -65,7 +65,7 @@ test('a message in hand is handled and committed before the end', async () => {
   await kafka.write(topic, messages(0, 5));
   const groupId = 'in-hand';
   const settings = { KAFKA_BROKERS: kafka.broker.brokers, KAFKA_TOPIC: topic, GROUP_ID: groupId };
-  const oldest = startService('consumer_from_oldest', { ...settings, HANDLER_DELAY_MS: '1500' });
+  const oldest = startService('consumer_from_oldest', { ...settings, HANDLER_DELAY_MS: '5000' });
   await oldest.shows('the first message', (lines) => offsets(lines).length === 1);
   assert.equal(await oldest.stop(), 0);
   assert.deepEqual(offsets(oldest.lines), [0]);

@@ -34,7 +34,7 @@ export function useBrowser(): TestBrowser {
       page.on('request', (request) => {
         if (new URL(request.url()).host !== host) faults.push(`a request to ${request.url()}`);
       });
-      page.setDefaultTimeout(120_000);
+      page.setDefaultTimeout(300_000);
       await page.goto(address);
       return page;
     },

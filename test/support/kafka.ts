@@ -193,6 +193,8 @@ function useClient(
     kafka.client = new Kafka({
       brokers: (await start()).split(','),
       logLevel: logLevel.NOTHING,
+      connectionTimeout: 30_000,
+      requestTimeout: 60_000,
       retry: { retries: 20, maxRetryTime: 1000 },
     });
     kafka.admin = kafka.client.admin();
@@ -210,6 +212,7 @@ function useClient(
         await kafka.admin.createTopics({
           topics: [{ topic, numPartitions, replicationFactor, configEntries: entries(settings) }],
           waitForLeaders: true,
+          timeout: 30_000,
         });
         return true;
       } catch (error) {
@@ -231,7 +234,7 @@ function useClient(
     await producer.send({ topic, messages: values.map((value) => ({ value, partition })) });
   };
   kafka.committed = async (groupId, topic, partition = 0) => {
-    const [offsets] = await kafka.admin.fetchOffsets({ groupId, topics: [topic] });
+    const [offsets] = await ofCoordinator(() => kafka.admin.fetchOffsets({ groupId, topics: [topic] }));
     return Number(offsets?.partitions.find((one) => one.partition === partition)?.offset ?? -1);
   };
   kafka.read = async (topic) => {
@@ -254,6 +257,19 @@ function useClient(
     await kafka.admin?.disconnect();
     await producer?.disconnect();
   };
+}
+
+/** Asks again where the broker has only just become the coordinator, and is still reading its groups. */
+export async function ofCoordinator<T>(ask: () => Promise<T>): Promise<T> {
+  const { answer } = await until('the coordinator', async () => {
+    try {
+      return { answer: await ask() };
+    } catch (error) {
+      if (!/COORDINATOR|LOAD_IN_PROGRESS/.test((error as KafkaError).type ?? '')) throw error;
+      return false;
+    }
+  });
+  return answer;
 }
 
 const entries = (settings: Settings) => Object.entries(settings).map(([name, value]) => ({ name, value }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judge, tickGaps, topicRecords } from '../drills/judge';
+import { judge, tickGaps, topicRecords, unacknowledged } from '../drills/judge';
 
 const value = (second: number) => `{"current_time":"2026-01-01 00:00:0${second}"}`;
 const records = topicRecords(
@@ -68,4 +68,12 @@ test('ticks that are missing, or come twice, are told from a producer that stood
   assert.deepEqual(tickGaps(at(0, 20, 5020, 5040), 20), { stood: [], wrong: [5000] });
   assert.deepEqual(tickGaps(at(0, 20, 1533, 1553), 20), { stood: [1513], wrong: [] });
   assert.deepEqual(tickGaps(at(40, 0, 20), 20), { stood: [], wrong: [] });
+});
+
+test('a record that the stopped producer said may be there is no repetition; another one is', () => {
+  assert.equal(judge(records, producer.slice(0, -1), [], 0, 1).repeated, 0);
+  assert.equal(judge(records, producer.slice(0, -2), [], 0, 1).repeated, 1);
+  const ends = ['Stopped with 2 messages not sent: not acknowledged within 1.5 s, and may be there'];
+  assert.equal(unacknowledged([...producer, ...ends]), 2);
+  assert.equal(unacknowledged([...producer, 'Stopped with 3 messages not sent: the broker is away']), 0);
 });
