@@ -109,7 +109,7 @@ const TOKENS: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/(?<=committed by .*)partition \d+/, () => String.raw`partition \d+`],
   [/partition \d+/, (found) => found],
   // Fresh, or from the past; waited as long, by the first digit.
-  [/\d+ ms old/, () => String.raw`(?:\d+ ms|[12]\.\d s) old`],
+  [/\d+ ms old/, () => String.raw`\d+ ms old`],
   [/(?:\d+\.\d s|\d+ (?:min|h|d)) old/, () => String.raw`(?:\d+\.\d s|\d+ (?:min|h|d)) old`],
   [/waited \d+ ms/, (found) => `${found.slice(0, 8)}\\d{${found.length - 11}} ms`],
   [/\d+ messages?/, (found) => found],

@@ -374,7 +374,7 @@ test('frames are drawn smoothly where twenty groups move', async () => {
   const producer = startService('kafka-producer', {
     KAFKA_BROKERS: kafka.broker.brokers,
     KAFKA_TOPIC: topic,
-    SEND_INTERVAL_MS: '5',
+    SEND_INTERVAL_MS: '2',
   });
   await until(
     'all flags of a lane',

@@ -307,7 +307,7 @@ function interrupt(stack: Stack) {
   process.kill(-(stack.child.pid as number), 'SIGINT');
   return Promise.race([
     stack.exit,
-    sleep(180_000).then((): never => {
+    sleep(60_000).then((): never => {
       throw new Error('it hangs');
     }),
   ]);

@@ -33,6 +33,7 @@ test('the first message follows the Starting line at once', async () => {
     waits.push(Date.now() - started);
     await oldest.stop();
   }
-  // A consumer of kafkajs that was paused sleeps for 500 ms first: each time.
-  assert.ok(Math.min(...waits) < 250, `after ${waits.join(', ')} ms`);
+  const median = waits.sort((a, b) => a - b)[2] as number;
+  // A consumer of kafkajs that was paused sleeps for 500 ms first.
+  assert.ok(median < 250, `after ${waits.join(', ')} ms`);
 });

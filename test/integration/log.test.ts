@@ -340,12 +340,17 @@ describe('a compacted topic with record batches that are left without records', 
     });
 });
 
+/** A topic of three messages, each in a record batch of its own, and the file that the broker has them in. */
+async function threeMessages() {
+  const topic = await kafka.createTopic();
+  for (const value of messages(0, 3)) await kafka.write(topic, [value]);
+  const file = join(kafka.dataDir, 'kafka', `${topic}-0`, '00000000000000000000.log');
+  return { topic, file, log: readFileSync(file) };
+}
+
 test('a byte that has changed on the disk of the broker ends the consumer with one line, and is never a message', async () => {
   await sideBySide(CONSUMERS, async (name) => {
-    const topic = await kafka.createTopic();
-    for (const value of messages(0, 3)) await kafka.write(topic, [value]);
-    const file = join(kafka.dataDir, 'kafka', `${topic}-0`, '00000000000000000000.log');
-    const log = readFileSync(file);
+    const { topic, file, log } = await threeMessages();
     // A digit of the last message: the value is as good JSON as before.
     const at = log.lastIndexOf('"n":2') + 4;
     log.write('3', at);
@@ -368,10 +373,7 @@ test('a byte that has changed on the disk of the broker ends the consumer with o
 
 test('a length that has changed on the disk of the broker is said, and what comes before it is read', async () => {
   await sideBySide(CONSUMERS, async (name) => {
-    const topic = await kafka.createTopic();
-    for (const value of messages(0, 3)) await kafka.write(topic, [value]);
-    const file = join(kafka.dataDir, 'kafka', `${topic}-0`, '00000000000000000000.log');
-    const log = readFileSync(file);
+    const { topic, file, log } = await threeMessages();
     // Of the last of three record batches of one size.
     const at = (log.length / 3) * 2 + 8;
     log.writeInt32BE(log.readInt32BE(at) + 1000, at);

@@ -64,11 +64,7 @@ async function startWork(t: TestContext, silent: number): Promise<Work> {
   return { producer, consumers, services, network };
 }
 
-/**
- * All that was ticked is there once; of each group, all is handled, in order; nobody has ended before.
- *
- * @param repeats so many may come again at the most, each time that a member is thrown out
- */
+/** All that was ticked is there once; of each group, all is handled, in order; nobody has ended before. */
 async function assertNothingLost({ producer, consumers, network }: Work, repeats: number): Promise<void> {
   for (const one of network) one.calm();
   const before = sent(producer.lines).length;
@@ -85,11 +81,7 @@ async function assertNothingLost({ producer, consumers, network }: Work, repeats
     assert.equal(await consumer.stop(), 0);
     const handled = offsets(consumer.lines);
     assert.deepEqual([...new Set(handled)], range(0, total), 'nothing lost, nothing out of order');
-    for (const [at, offset] of handled.entries())
-      assert.ok(
-        at === 0 || offset > (handled[at - 1] as number) - repeats,
-        `${handled[at - 1]}, then ${offset}`,
-      );
+    assert.ok(handled.length - total <= repeats, `${handled.length - total} handled again`);
   }
 }
 
