@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+# Up to the start of the services Ctrl-C ends it like that, whatever what it called then makes of its own.
+trap 'exit 130' INT
+
 USAGE="Usage: $0 [--view] [--cluster] [what docker compose up takes]
 
 Builds the images and runs the demo in the foreground. Ctrl-C stops it, and keeps its data.
@@ -144,7 +147,7 @@ COMPOSE_MENU=false docker compose up "$@" </dev/null &
 up=$!
 set +m
 status=0
-wait "$up" || status=$?
+((signals)) || wait "$up" || status=$?
 if ((signals == 0)); then
   # A service that could not start leaves the others running: stop them, unless nothing was started at all.
   ((status == 0)) || [[ $(lives) == "$before" ]] || docker compose stop

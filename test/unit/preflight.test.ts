@@ -1,11 +1,12 @@
 /** What buildAndRun.sh says before it starts anything, on machines that lack something. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { LOCAL_FILES } from '../../harness/compose';
+import { Recorded } from '../../harness/service';
 
 const ROOT = join(__dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'kafka-consumers-demo-'));
@@ -14,8 +15,17 @@ after(() => rmSync(folder, { recursive: true }));
 /** Of a machine's programs, those that the script itself needs. */
 const TOOLS = ['bash', 'env', 'dirname', 'sed', 'sort', 'uniq', 'head'];
 
+type Programs = (string | [string, string])[];
+
 /** Runs the script on a machine that has only these programs: names, or a shell script by name. */
-function run(programs: (string | [string, string])[], args: string[] = [], shell: string[] = []) {
+function run(programs: Programs, args: string[] = [], shell: string[] = []) {
+  const { script, env } = machine(programs);
+  const [command = '', ...rest] = [...shell, script, ...args];
+  const { status, stderr, stdout } = spawnSync(command, rest, { env, encoding: 'utf8' });
+  return { status, errors: stderr.trim().split('\n'), lines: stdout.trim().split('\n') };
+}
+
+function machine(programs: Programs) {
   const bin = mkdtempSync(join(folder, 'bin-'));
   for (const program of [...TOOLS, ...programs]) {
     if (typeof program === 'string') {
@@ -34,12 +44,7 @@ function run(programs: (string | [string, string])[], args: string[] = [], shell
   // As after an install, whenever this one's packages were.
   utimesSync(join(project, 'package-lock.json'), 0, 0);
   symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
-  const [command = '', ...rest] = [...shell, join(project, 'buildAndRun.sh'), ...args];
-  const { status, stderr, stdout } = spawnSync(command, rest, {
-    env: { PATH: bin, HOME: folder },
-    encoding: 'utf8',
-  });
-  return { status, errors: stderr.trim().split('\n'), lines: stdout.trim().split('\n') };
+  return { script: join(project, 'buildAndRun.sh'), env: { PATH: bin, HOME: folder } };
 }
 
 const docker = (version: string, engine = 'exit 0'): [string, string] => [
@@ -140,6 +145,19 @@ test('two services that are to have the same port are told so, before anything i
   assert.deepEqual(errors, [
     'Port 9092 is meant for two services: give each its own (KAFKA_EXTERNAL_PORT, KAFKA_2_EXTERNAL_PORT, KAFKA_3_EXTERNAL_PORT, VIEW_PORT).',
   ]);
+});
+
+test('Ctrl-C while the images are built ends it, and is not said to be a failure of theirs', async () => {
+  const building = `case "$*" in
+    "compose version") echo 2.40.3 ;;
+    "compose build"*) trap 'exit 1' INT; echo building; while :; do sleep 0.1; done ;;
+  esac`;
+  const { script, env } = machine([['docker', building], 'sleep']);
+  const demo = new Recorded(spawn(script, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
+  await demo.line('the images being built', (line) => line === 'building');
+  process.kill(-(demo.child.pid as number), 'SIGINT');
+  assert.deepEqual(await demo.exit, { code: 130, signal: null });
+  assert.deepEqual(demo.errors, []);
 });
 
 test('without Docker, a missing or old Node.js, a missing Java and a missing Maven are one line each', () => {
