@@ -171,7 +171,10 @@ export const onOneBroker: Drill[] = [
         const stack = lab.buildAndRun();
         await sleep(randomInt(1000, 14_000));
         const { code, signal } = await interrupt(stack);
-        demand(code === 130 || signal === 'SIGINT', `it ended with exit code ${code}: ${stack.errors.at(-1)}`);
+        demand(
+          code === 130 || signal === 'SIGINT',
+          `it ended with exit code ${code}: ${stack.errors.at(-1)}`,
+        );
         const left = await lab.compose('ps', '--quiet', '--status', 'running');
         demand(left === '', `left running: ${left}`);
       }
