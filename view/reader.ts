@@ -208,7 +208,7 @@ export class ClusterReader {
       { timeoutMs: this.patienceMs },
     );
     const offsets = new Map(positions.map((one) => [one.partition, one.offset]));
-    return answers.map((data) => logAnswer(topic, offsets.get(data.partition) ?? 0, data));
+    return answers.map((data) => logAnswer(offsets.get(data.partition) ?? 0, data));
   }
 
   close(): void {
@@ -239,12 +239,12 @@ function decoded<T>(decode: () => T): T | undefined {
   }
 }
 
-function logAnswer(topic: string, position: number, data: FetchedPartition): LogAnswer {
+function logAnswer(position: number, data: FetchedPartition): LogAnswer {
   const { partition, errorCode, start, end, stable } = data;
   const records: LogRecord[] = [];
   let next: number | undefined;
   try {
-    const fetched = new FetchedRecords(topic, position, data);
+    const fetched = new FetchedRecords(position, data);
     if (!fetched.isEmpty) next = fetched.next;
     for (const { offset, timestamp = -1, key, value } of fetched.records()) {
       records.push({ offset, timestamp, key: head(key), value: head(value), bytes: value?.length ?? 0 });

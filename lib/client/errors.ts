@@ -19,6 +19,7 @@ export const OK = 0;
 type Kind = 'work' | 'refused' | 'access' | 'hopeless' | 'leader' | 'coordinator' | 'producer' | 'waits';
 
 const AGAIN = 'trying again';
+const DEFECT = 'a defect of this program: report it, with what came before';
 const LOGIN = 'check the user and the password, or the token (KAFKA_SASL_…)';
 const PROTOCOL = 'let KAFKA_SECURITY_PROTOCOL be that of this port';
 const UNTRUSTED = 'set KAFKA_SSL_CA_FILE to the certificate of who has signed that of the broker';
@@ -210,9 +211,9 @@ export function kindOf(error: unknown): Kind {
   return ERRORS[known]?.[0] ?? (isOurs ? 'hopeless' : 'waits');
 }
 
-/** What to do about an error that is tried again, or that it is. */
-export function remedyOf(name: string): string {
-  return ERRORS[name]?.[1] ?? (TLS_REFUSAL.test(name) ? OTHER_TLS : AGAIN);
+/** What to do about an error; `otherwise` where no more can be done than what is done. */
+export function remedyOf(name: string, otherwise = AGAIN): string {
+  return ERRORS[name]?.[1] ?? (TLS_REFUSAL.test(name) ? OTHER_TLS : otherwise);
 }
 
 /** What the error says, in one line and without what OpenSSL puts before its reason. */
@@ -252,7 +253,7 @@ export function lastLine(error: unknown, hasWorked = false): string | undefined 
   const kind = kindOf(error);
   if (kind !== 'hopeless' && (kind !== 'access' || hasWorked)) return undefined;
   const name = nameOf(error as KafkaError);
-  return `${name}: ${says(error as Error)}; ${remedyOf(name)}`;
+  return `${name}: ${says(error as Error)}; ${remedyOf(name, DEFECT)}`;
 }
 
 /** Why the broker refuses a message for what it is, and what to do; undefined where it refuses for another reason. */

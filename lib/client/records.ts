@@ -31,7 +31,6 @@ export class FetchedRecords {
    * it is a later one, this ends before it, and the next fetch throws
    */
   constructor(
-    readonly topic: string,
     readonly offset: number,
     { partition, records, aborted }: { partition: number; records: Buffer; aborted: Aborted[] },
   ) {

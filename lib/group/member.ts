@@ -230,15 +230,14 @@ export class Member {
 
   /** Hands the records to the worker, and so to the handler. The next fetch begins where that has got to. */
   private async take(data: FetchedPartition, offset: number, part: Part): Promise<void> {
-    const { partition } = data;
-    const fetched = new FetchedRecords(this.config.topic, offset, data);
+    const fetched = new FetchedRecords(offset, data);
     if (fetched.isEmpty) return;
     // One at a time, whoever leads them: what is inflated of one is let go of before the next.
     const turn = this.taking.then(async () => {
       // Of an old leader, late: the new one has given it meanwhile.
-      if (part.positions.get(partition) !== offset) return;
+      if (part.positions.get(data.partition) !== offset) return;
       const records = { records: fetched.records(), end: fetched.next };
-      part.positions.set(partition, await part.worker.take(partition, records));
+      part.positions.set(data.partition, await part.worker.take(data.partition, records));
     });
     this.taking = turn.catch(() => undefined);
     await turn;
@@ -286,7 +285,9 @@ export class Member {
     try {
       return await answer;
     } catch (error) {
-      if (kindOf(error) === 'work' || this.trouble.isHopeless(error)) generation.end(error);
+      // Where a handler waits for its commit, no fetch tells that the topic is gone.
+      const isGone = (error as KafkaError).type === 'UNKNOWN_TOPIC_OR_PARTITION' && this.trouble.isStanding;
+      if (isGone || kindOf(error) === 'work' || this.trouble.isHopeless(error)) generation.end(error);
       throw error;
     }
   }

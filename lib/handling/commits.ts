@@ -75,7 +75,7 @@ export class Commits {
       if (offsets.size > 0) await this.send(offsets);
       this.hasFailed = false;
     } catch {
-      // Lost broker or rebalance: kafkajs meets the same error on its own way, and deals with it.
+      // A lost broker, or a rebalance: the member hears of the same error, and deals with it.
       this.hasFailed = true;
       for (const [partition, next] of offsets)
         this.handled(partition, this.offsets.get(partition) ?? next, 0);

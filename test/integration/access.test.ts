@@ -7,7 +7,7 @@ import { offsets, range, sent } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
 import { openView } from '../../harness/view';
 import { freePort } from '../../local/broker';
-import { messages } from '../support/kafka';
+import { messages, ofCoordinator } from '../support/kafka';
 import { plain, SUPER_USER, useSecureKafka } from '../support/secure';
 import { CLIENT_SECRET, startTokenEndpoint } from '../support/tokens';
 
@@ -63,7 +63,7 @@ const settings = (
   ...more,
 });
 
-const groups = async () => (await kafka.admin.listGroups()).groups.map(({ groupId }) => groupId);
+const groups = async () => (await ofCoordinator(() => kafka.admin.listGroups())).groups.map(({ groupId }) => groupId);
 
 test('with these ACLs and no others, all services work', async () => {
   const topic = `test-${randomUUID()}`;

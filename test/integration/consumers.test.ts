@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { offsets, range, received, starts } from '../../harness/log';
 import { type ServiceName, startService, until } from '../../harness/service';
-import { messages, useSharedKafka } from '../support/kafka';
+import { messages, ofCoordinator, useSharedKafka } from '../support/kafka';
 import { sideBySide } from '../support/side_by_side';
 
 const kafka = useSharedKafka();
@@ -14,7 +14,7 @@ const start = (name: ServiceName, topic: string, settings: Record<string, string
 
 /** The groups that have committed an offset of the topic. */
 async function groupsOf(topic: string): Promise<string[]> {
-  const { groups } = await kafka.admin.listGroups();
+  const { groups } = await ofCoordinator(() => kafka.admin.listGroups());
   const committed = await Promise.all(groups.map(({ groupId }) => kafka.committed(groupId, topic)));
   return groups.map(({ groupId }) => groupId).filter((_, index) => committed[index] !== -1);
 }
@@ -319,18 +319,36 @@ test('a handler slower than the session time-out keeps its membership, and its b
   assert.deepEqual(offsets(batch.lines), range(0, 10), 'nothing came again');
 });
 
+/** Writes a message to a topic that was just made: not every broker need know of it. */
+const writeToNew = (topic: string) =>
+  until('the message written', () =>
+    kafka.write(topic, messages(0, 1)).then(
+      () => true,
+      () => false,
+    ),
+  );
+
+test('a topic deleted while a batch is handled is made anew, and read, though its commit waits in vain', async () => {
+  const topic = await kafka.createTopic();
+  await kafka.write(topic, messages(0, 10));
+  const batch = start('consumer_batch_message', topic, { BATCH_SIZE: '1', HANDLER_DELAY_MS: '1000' });
+  await batch.line('the first batch', (line) => line.startsWith('Received: '));
+  await kafka.admin.deleteTopics({ topics: [topic] });
+  const anew = (line: string) => line === `Topic ${topic} made anew: somebody has deleted it`;
+  await batch.line('the topic made anew', anew);
+  await writeToNew(topic);
+  const since = batch.lines.findIndex(anew);
+  await batch.line('it', (line) => line.includes('offset 0,') || line.includes('offsets 0-0'), since);
+  assert.equal(await batch.stop(), 0);
+});
+
 test('a topic made anew with fewer partitions is shared out anew, and read', async () => {
   const topic = await kafka.createTopic(3);
   const oldest = start('consumer_from_oldest', topic);
   await oldest.shows('its partitions', (lines) => starts(lines).length === 3);
   await kafka.admin.deleteTopics({ topics: [topic] });
   await oldest.line('the topic made anew', (line) => line.startsWith('Topic '));
-  await until('the message written', () =>
-    kafka.write(topic, messages(0, 1)).then(
-      () => true,
-      () => false,
-    ),
-  );
+  await writeToNew(topic);
   await oldest.shows('it', (lines) => offsets(lines).length === 1);
   assert.equal(await oldest.stop(), 0);
 });

@@ -7,7 +7,7 @@ import { startService, until } from '../../harness/service';
 import { openView } from '../../harness/view';
 import { freePort } from '../../local/broker';
 import type { Picture } from '../../view/picture';
-import { messages, useKafka } from '../support/kafka';
+import { messages, ofCoordinator, useKafka } from '../support/kafka';
 import { pace } from '../support/pace';
 import { kafkaTool } from '../support/tools';
 
@@ -228,7 +228,7 @@ test('it looks at what is not there without making it: no topic, no group', asyn
   const view = await startView(topic);
   const close = await view.look(missing);
   await until('the missing topic', async () => (await view.state(missing)).picture.missing !== undefined);
-  const { groups } = await kafka.admin.listGroups();
+  const { groups } = await ofCoordinator(() => kafka.admin.listGroups());
   assert.ok(groups.every(({ groupId }) => !groupId.includes('view')));
   assert.ok(!(await kafka.admin.listTopics()).includes(missing));
   await kafka.admin.createTopics({ topics: [{ topic: missing, numPartitions: 2 }] });

@@ -31,7 +31,7 @@ interface Read {
 }
 
 function read(records: Buffer, from = 0, aborted: Transaction[] = []): Read {
-  const fetched = new FetchedRecords('topic', from, { partition: 0, records, aborted });
+  const fetched = new FetchedRecords(from, { partition: 0, records, aborted });
   return { records: [...fetched.records()], next: fetched.next };
 }
 
