@@ -5,20 +5,25 @@ import type { Trouble } from '../trouble/trouble';
 const AWAY_MS = 500;
 /** How long a stop waits for one thing, in ms. */
 const PATIENCE_MS = 5000;
+/** How long for a broker that leaves all without an answer, in ms: the process ends after 10 s. */
+const SILENT_MS = 8500;
 
 /** The patience of a stop: some seconds for whatever may still come, and hardly any once nothing gets on. */
 export class Goodbye {
   private readonly giveUp = new AbortController();
 
-  constructor(ending: AbortSignal, trouble: Trouble) {
+  /** @param hangUp ends what is still waited for */
+  constructor(ending: AbortSignal, trouble: Trouble, hangUp: () => void) {
     void stopped(ending).then(async () => {
+      const latest = performance.now() + SILENT_MS;
       do await sleep(AWAY_MS);
-      while (!trouble.isStanding);
+      while (!trouble.isStanding && performance.now() < latest);
       this.giveUp.abort();
+      hangUp();
     });
   }
 
-  /** Aborted when the service is to end and the broker is away. */
+  /** Aborted when the service is to end, and the broker is away or gives no answer. */
   get givingUp(): AbortSignal {
     return this.giveUp.signal;
   }

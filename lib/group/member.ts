@@ -71,7 +71,7 @@ export class Member {
     this.topic = new Topic(this.cluster, config);
     this.starts = new Starts(config, this.topic);
     this.assigner = new Assigner(this.cluster);
-    this.goodbye = new Goodbye(this.ending, this.trouble);
+    this.goodbye = new Goodbye(this.ending, this.trouble, () => this.cluster.close());
   }
 
   /**

@@ -142,6 +142,22 @@ test('stopped while the broker is away, with a commit under way, the consumers e
   await kafka.broker.startKafka();
 });
 
+test('stopped while the broker gives no answer, with a commit under way, a consumer ends with exit code 0', async () => {
+  const topic = await kafka.createTopic();
+  const oldest = start('consumer_from_oldest', topic);
+  await oldest.line('its start', (line) => line.startsWith('Starting at '));
+  await kafka.write(topic, messages(0, 10));
+  await oldest.shows('ten messages', (lines) => offsets(lines).length === 10);
+  const { pids } = kafka.broker;
+  process.kill(pids.kafka, 'SIGSTOP');
+  try {
+    assert.equal(await oldest.stop(), 0, oldest.end());
+    assert.deepEqual(oldest.errors, []);
+  } finally {
+    process.kill(pids.kafka, 'SIGCONT');
+  }
+});
+
 test('killed in mid-work with a fixed GROUP_ID, a consumer resumes: only what was not committed comes again', async () => {
   await sideBySide(['consumer_from_oldest', 'consumer_batch_message'] as const, async (name) => {
     const topic = await kafka.createTopic();
