@@ -20,7 +20,7 @@ function measured({ throughput, latency, start, cost, history, view }: Results):
   return [
     '# Measured',
     `By \`npm run bench\`. Each figure is the median of the rounds, with the lowest and the highest in brackets; a round
-measures everything once, in turn, on the same broker.`,
+measures everything once, in turn, on the same broker. The long history and the view are measured once, whole.`,
     ...origins({ throughput, latency, start, cost, history, view }),
     '## Throughput',
     `A topic holds 2,000,000 messages of the demo's kind. Each client joins a group, parses each value as JSON, and commits:
