@@ -2,14 +2,12 @@
 import type { KafkaConfig } from '../settings/settings';
 import { Broker } from './broker';
 import { type Address, type AskOptions, Connection, type Hear } from './connection';
-import { check, isUnanswered, kindOf } from './errors';
+import { check, isUnanswered, kindOf, LEADER_NOT_AVAILABLE } from './errors';
 import { type OwnRequest, type RequestName, RequestTimeoutError } from './kafkajs';
 import { type Secured, secured } from './security';
 
 /** Of several brokers, one that has not answered after so long, in ms, is not waited for: another one is asked. */
 const PATIENCE_MS = 2000;
-/** Kafka's code of the error: https://kafka.apache.org/protocol#protocol_error_codes */
-const LEADER_NOT_AVAILABLE = 5;
 const GROUP = 0;
 
 export interface Metadata {

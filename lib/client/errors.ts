@@ -3,8 +3,10 @@ import { createErrorFromCode } from './kafkajs';
 
 export type KafkaError = Error & { type?: string; code?: string; cause?: unknown };
 
-/** What Kafka calls NONE. */
+/** Kafka's codes of what is found here without asking: https://kafka.apache.org/protocol#protocol_error_codes */
 export const OK = 0;
+export const UNKNOWN_TOPIC_OR_PARTITION = 3;
+export const LEADER_NOT_AVAILABLE = 5;
 
 /**
  * What an error is:

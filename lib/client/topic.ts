@@ -1,11 +1,10 @@
 import type { KafkaConfig } from '../settings/settings';
 import type { Cluster, TopicMetadata } from './cluster';
-import { check, type KafkaError } from './errors';
+import { check, type KafkaError, LEADER_NOT_AVAILABLE } from './errors';
 
 /** It is asked anew who leads what after this time, in ms: so soon are partitions found that were added to the topic. */
 export const METADATA_AGE_MS = 5000;
 
-const LEADER_NOT_AVAILABLE = 5;
 const NO_LEADER = -1;
 const EARLIEST = -2;
 const LATEST = -1;

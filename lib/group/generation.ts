@@ -9,7 +9,11 @@ export class Generation implements Membership {
   /** Kafka's number of it. */
   readonly generationId: number;
   private readonly ended = new AbortController();
+  /** Aborted once it is over, with what ended it as the reason. */
+  readonly over = this.ended.signal;
   private readonly closed = new AbortController();
+  /** Aborted once this member has nothing of it in hand any more. Until then it is alive, and says so. */
+  readonly done = this.closed.signal;
   /** Aborted once nothing more is to be taken: it is over, or the member is to end. */
   readonly until: AbortSignal;
 
@@ -28,18 +32,8 @@ export class Generation implements Membership {
     this.until = AbortSignal.any([this.over, ending]);
   }
 
-  /** Aborted once it is over, with what ended it as the reason. */
-  get over(): AbortSignal {
-    return this.ended.signal;
-  }
-
   end(reason: unknown): void {
     this.ended.abort(reason);
-  }
-
-  /** Aborted once this member has nothing of it in hand any more. Until then it is alive, and says so. */
-  get done(): AbortSignal {
-    return this.closed.signal;
   }
 
   close(): void {

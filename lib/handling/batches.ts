@@ -186,10 +186,7 @@ export class InBatches implements Worker {
       if (this.isOver || batch.isEmpty) return;
       clearTimeout(gathering.timer);
       gathering.timer = undefined;
-      if (commits.uncommitted > 0 && !this.isFinishing) {
-        if (!this.until.aborted) this.wait(gathering);
-        return;
-      }
+      if (commits.uncommitted > 0 && !this.isFinishing) return;
       const ending = this.ending(gathering);
       this.held -= batch.bytes;
       gathering.isHeavy = false;

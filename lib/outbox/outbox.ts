@@ -1,6 +1,14 @@
 /** The way of a message from the tick to the broker's acknowledgement: once and in order, over an outage too. */
 import { Cluster } from '../client/cluster';
-import { check, isUnanswered, type KafkaError, kindOf, lastLine, refusal } from '../client/errors';
+import {
+  check,
+  isUnanswered,
+  type KafkaError,
+  kindOf,
+  lastLine,
+  refusal,
+  UNKNOWN_TOPIC_OR_PARTITION,
+} from '../client/errors';
 import { Topic } from '../client/topic';
 import { describeRefused } from '../message/message';
 import { print, sleep, unlessStopped } from '../process/service';
@@ -19,8 +27,6 @@ const LAST_TRY_MS = 1500;
 const LULL_MS = 5000;
 /** Sequence numbers begin again after this one. */
 const LAST_SEQUENCE = 2 ** 31 - 1;
-/** Kafka's code of the error: https://kafka.apache.org/protocol#protocol_error_codes */
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** The leader has the messages, and the other brokers have not: nor has it acknowledged them. */
 const APPENDED = ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'];
 
