@@ -5,32 +5,39 @@ import type { Trouble } from '../trouble/trouble';
 const AWAY_MS = 500;
 /** How long a stop waits for one thing, in ms. */
 const PATIENCE_MS = 5000;
-/** How long for a broker that leaves all without an answer, in ms: the process ends after 10 s. */
-const SILENT_MS = 8500;
+/** How long after its beginning a stop waits for anything, in ms: the process ends after 10 s. */
+const LATEST_MS = 9500;
 
 /** The patience of a stop: some seconds for whatever may still come, and hardly any once nothing gets on. */
 export class Goodbye {
   private readonly giveUp = new AbortController();
+  /** By performance.now(). */
+  private latest = Number.POSITIVE_INFINITY;
 
-  /** @param hangUp ends what is still waited for */
+  /** @param hangUp ends what is still waited for; what is asked afterwards is asked anew */
   constructor(ending: AbortSignal, trouble: Trouble, hangUp: () => void) {
+    this.giveUp.signal.addEventListener('abort', hangUp);
     void stopped(ending).then(async () => {
-      const latest = performance.now() + SILENT_MS;
+      this.latest = performance.now() + LATEST_MS;
       do await sleep(AWAY_MS);
-      while (!trouble.isStanding && performance.now() < latest);
+      while (!trouble.isStanding);
       this.giveUp.abort();
-      hangUp();
     });
   }
 
-  /** Aborted when the service is to end, and the broker is away or gives no answer. */
+  /** Aborted when the service is to end, and the broker is away, or gives no answer. */
   get givingUp(): AbortSignal {
     return this.giveUp.signal;
   }
 
-  /** Waits for the promise, which may fail, for at most so many ms. */
-  async lastTry(promise: Promise<unknown>, ms = PATIENCE_MS): Promise<void> {
-    const settled = promise.catch(() => undefined);
-    await unlessStopped(this.givingUp, Promise.race([settled, sleep(ms)]));
+  /** Waits some seconds for the promise, which may fail. Where there is no answer, nothing more is tried. */
+  async lastTry(promise: Promise<unknown>): Promise<void> {
+    const settled = promise.then(
+      () => true,
+      () => true,
+    );
+    const late = sleep(Math.min(PATIENCE_MS, this.latest - performance.now())).then(() => false);
+    const isSettled = await unlessStopped(this.givingUp, Promise.race([settled, late]));
+    if (!isSettled) this.giveUp.abort();
   }
 }

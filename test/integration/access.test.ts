@@ -63,7 +63,8 @@ const settings = (
   ...more,
 });
 
-const groups = async () => (await ofCoordinator(() => kafka.admin.listGroups())).groups.map(({ groupId }) => groupId);
+const groups = async () =>
+  (await ofCoordinator(() => kafka.admin.listGroups())).groups.map(({ groupId }) => groupId);
 
 test('with these ACLs and no others, all services work', async () => {
   const topic = `test-${randomUUID()}`;
