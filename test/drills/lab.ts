@@ -289,35 +289,49 @@ export class Lab {
    * @param since when the seconds begin, in ms since 1970
    */
   async recovery(since = Date.now()): Promise<number> {
-    const before = (await this.sent()).length;
     const places = await until('a message sent to each partition', async () => {
-      const later = (await this.sent()).slice(before).reverse();
-      const first = new Map(later.map(({ partition, offset }) => [partition, `${partition}:${offset}`]));
+      const first = new Map<number, string>();
+      for (const { line } of await this.linesSince('kafka-producer', since))
+        for (const { partition, offset } of sent([line]))
+          if (!first.has(partition)) first.set(partition, `${partition}:${offset}`);
       return first.size === this.partitions && [...first.values()];
     });
-    await this.allHave(places);
-    const times = await Promise.all(CONSUMERS.map((service) => this.firstHandled(service, places)));
+    const times = await Promise.all(CONSUMERS.map((service) => this.firstHandled(service, places, since)));
     return Math.max(0, ...times.flat().map((time) => time - since)) / 1000;
   }
 
-  /** When each of these records was handled first, in ms since 1970. */
-  private async firstHandled(service: string, places: readonly string[]): Promise<number[]> {
-    const first = new Map<string, number>();
-    for (const name of this.members(service))
-      for (const line of (await this.docker('logs --timestamps', name)).split('\n')) {
-        const [stamp, text] = [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)];
-        const time = Date.parse(stamp);
-        for (const place of handled([[text]]).flat())
-          first.set(place, Math.min(time, first.get(place) ?? time));
-      }
-    return places.map((place) => first.get(place) as number);
+  /** Waits until these records are handled, and gives when each was first, in ms since 1970. */
+  private firstHandled(service: string, places: readonly string[], since: number): Promise<number[]> {
+    return until(`${places.join(' and ')} received by ${service}`, async () => {
+      const first = new Map<string, number>();
+      for (const name of this.members(service))
+        for (const { time, line } of await this.linesSince(name, since))
+          for (const place of handled([[line]]).flat())
+            first.set(place, Math.min(time, first.get(place) ?? time));
+      return places.every((place) => first.has(place)) && places.map((place) => first.get(place) as number);
+    });
+  }
+
+  /**
+   * What its container has printed since then, with the time of each line. Of a busy one, to read all of its lines would
+   * take longer than what is measured.
+   */
+  private async linesSince(service: string, since: number): Promise<{ time: number; line: string }[]> {
+    const log = await this.docker(`logs --timestamps --since ${since / 1000}`, service);
+    return log
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => {
+        const end = line.indexOf(' ');
+        return { time: Date.parse(line.slice(0, end)), line: line.slice(end + 1) };
+      });
   }
 
   async sent() {
     return sent((await this.group('kafka-producer')).flat());
   }
 
-  async allHave(places: string[]): Promise<void> {
+  private async allHave(places: string[]): Promise<void> {
     for (const service of CONSUMERS)
       await until(`${places.join(' and ')} received by ${service}`, async () => {
         const all = new Set(handled(await this.group(service)).flat());
