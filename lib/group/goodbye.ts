@@ -36,7 +36,9 @@ export class Goodbye {
       () => true,
       () => true,
     );
-    const late = sleep(Math.min(PATIENCE_MS, this.latest - performance.now())).then(() => false);
+    // A handler may have had all of the time: what it has done is worth a try.
+    const ms = Math.max(AWAY_MS, Math.min(PATIENCE_MS, this.latest - performance.now()));
+    const late = sleep(ms).then(() => false);
     const isSettled = await unlessStopped(this.givingUp, Promise.race([settled, late]));
     if (!isSettled) this.giveUp.abort();
   }

@@ -289,26 +289,32 @@ export class Lab {
    * @param since when the seconds begin, in ms since 1970
    */
   async recovery(since = Date.now()): Promise<number> {
-    const places = await until('a message sent to each partition', async () => {
-      const first = new Map<number, string>();
+    const first = await until('a message sent to each partition', async () => {
+      const offsets = new Map<number, number>();
       for (const { line } of await this.linesSince('kafka-producer', since))
         for (const { partition, offset } of sent([line]))
-          if (!first.has(partition)) first.set(partition, `${partition}:${offset}`);
-      return first.size === this.partitions && [...first.values()];
+          if (!offsets.has(partition)) offsets.set(partition, offset);
+      return offsets.size === this.partitions && offsets;
     });
-    const times = await Promise.all(CONSUMERS.map((service) => this.firstHandled(service, places, since)));
+    const times = await Promise.all(CONSUMERS.map((service) => this.timesOf(service, first, since)));
     return Math.max(0, ...times.flat().map((time) => time - since)) / 1000;
   }
 
-  /** Waits until these records are handled, and gives when each was first, in ms since 1970. */
-  private firstHandled(service: string, places: readonly string[], since: number): Promise<number[]> {
-    return until(`${places.join(' and ')} received by ${service}`, async () => {
-      const first = new Map<string, number>();
+  /**
+   * Waits until of each partition this offset is handled since then, or a later one, for what was sent late may have
+   * been handled before. Gives when each was, in ms since 1970.
+   */
+  private timesOf(service: string, first: ReadonlyMap<number, number>, since: number): Promise<number[]> {
+    return until(`messages received by ${service}`, async () => {
+      const times = new Map<number, number>();
       for (const name of this.members(service))
         for (const { time, line } of await this.linesSince(name, since))
-          for (const place of handled([[line]]).flat())
-            first.set(place, Math.min(time, first.get(place) ?? time));
-      return places.every((place) => first.has(place)) && places.map((place) => first.get(place) as number);
+          for (const place of handled([[line]]).flat()) {
+            const [partition, offset] = place.split(':').map(Number) as [number, number];
+            if (offset >= (first.get(partition) as number))
+              times.set(partition, Math.min(time, times.get(partition) ?? time));
+          }
+      return times.size === first.size && [...times.values()];
     });
   }
 
