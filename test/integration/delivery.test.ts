@@ -156,6 +156,13 @@ test('stopped while the broker gives no answer, with a commit under way, a consu
   } finally {
     process.kill(pids.kafka, 'SIGCONT');
   }
+  // Its session with ZooKeeper may be over: until it has a new one, it makes no topic.
+  const madeTopic = () =>
+    kafka.createTopic().then(
+      () => true,
+      () => false,
+    );
+  await until('the broker at work', madeTopic);
 });
 
 test('killed in mid-work with a fixed GROUP_ID, a consumer resumes: only what was not committed comes again', async () => {
