@@ -29,7 +29,12 @@ export class Generation implements Membership {
   ) {
     this.memberId = memberId;
     this.generationId = generationId;
-    this.until = AbortSignal.any([this.over, ending]);
+    // Not AbortSignal.any, which looks at the others each time that it is asked: it is asked for each message.
+    const until = new AbortController();
+    this.until = until.signal;
+    for (const signal of [this.over, ending])
+      signal.addEventListener('abort', () => until.abort(), { once: true, signal: this.done });
+    if (ending.aborted) until.abort();
   }
 
   end(reason: unknown): void {

@@ -1,4 +1,5 @@
 /** Each partition gathers a batch of its own; its offsets are committed once the whole batch is handled. */
+import { setImmediate } from 'node:timers/promises';
 import { describeSkipped, type KafkaRecord, type Message, parse } from '../message/message';
 import { print } from '../process/service';
 import { Batch } from './batch';
@@ -196,6 +197,8 @@ export class InBatches implements Worker {
       commits.handled(partition, next, messages.length);
       // Not waited for: while it is under way, the next batch gathers.
       void commits.commit();
+      // Its request goes out now, not once a thousand further messages are read.
+      await setImmediate();
     });
     return this.handling;
   }
