@@ -205,11 +205,11 @@ export class Member {
 
   /** Fetches from one broker and takes what comes, for as long as it leads some of our partitions, and answers. */
   private async fetchFrom(leader: number, part: Part, until: AbortSignal): Promise<void> {
-    for (let turn = 0; !until.aborted; turn++) {
+    while (!until.aborted) {
       const led = [...part.positions].filter(([partition]) => this.topic.leader(partition) === leader);
       if (led.length === 0) return;
       // Not always the same partition first: what it has may fill the answer.
-      const first = turn % led.length;
+      const first = Math.floor(Math.random() * led.length);
       const asked = new Map([...led.slice(first), ...led.slice(0, first)]);
       try {
         const fetching = fetch(this.cluster, leader, this.config.topic, asked, FETCH);

@@ -6,7 +6,11 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { range } from '../../harness/log';
 import { startService } from '../../harness/service';
+import { Cluster } from '../../lib/client/cluster';
+import { producerConfig } from '../../lib/settings/settings';
+import { freePort } from '../../local/ports';
 import { messages, useSharedKafka } from '../support/kafka';
+import { CuttingProxy } from '../support/proxy';
 
 const kafka = useSharedKafka();
 
@@ -16,6 +20,17 @@ test('a connection without requests lets the process rest', async () => {
     env: { ...process.env, KAFKA_BROKERS: kafka.broker.brokers },
   });
   assert.ok(Number(stdout) <= 8, `${stdout.trim()} timers went off in 3 s`);
+});
+
+test('what is asked at the same time opens one connection', async () => {
+  const port = await freePort();
+  const proxy = await CuttingProxy.start(port, kafka.broker.port);
+  const cluster = new Cluster({ ...producerConfig('client'), brokers: [`localhost:${port}`] });
+  const answers = await Promise.all(range(0, 20).map(() => cluster.metadata()));
+  assert.equal(answers.length, 20);
+  assert.equal(proxy.connections, 1);
+  cluster.close();
+  await proxy.stop();
 });
 
 test('the first message follows the Starting line at once', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { offsets, range, received, sent, starts } from '../../harness/log';
-import { type Recorded, startService } from '../../harness/service';
+import { type Recorded, startService, until } from '../../harness/service';
 import { BROKER_IDS, type BrokerId, type ClusterBroker } from '../../local/cluster';
 import { ofCoordinator, useCluster } from '../support/kafka';
 
@@ -139,6 +139,25 @@ test('a leader that is frozen gives way to another, and nothing is lost, repeate
     assert.equal(await service.stop(), 0);
     assert.ok(!service.lines.some((line) => line.startsWith('Broker lost')), 'two others are there');
   }
+  assertWhole(producer, consumers);
+});
+
+test('a leader that moves costs nobody a join: nothing is lost, repeated or out of order', async () => {
+  const { topic, producer, consumers, groups } = await startAll();
+  await messagesGoOn(producer, consumers);
+  const before = kafka.rebalances(groups);
+  assert.ok(before >= groups.length, `${before} rebalances of ${groups.length} groups are in the log`);
+  for (const partition of range(0, PARTITIONS)) {
+    const old = await kafka.leader(topic, partition);
+    const partitionAssignment = [{ partition, replicas: BROKER_IDS.filter((id) => id !== old) }];
+    await kafka.admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+    await until('another leader', async () => ![old, undefined].includes(await kafka.leader(topic, partition)));
+  }
+  await messagesGoOn(producer, consumers);
+  assert.equal(kafka.rebalances(groups), before);
+  assert.equal(await producer.stop(), 0);
+  await allHaveTheLast(producer, consumers);
+  for (const consumer of consumers) assert.equal(await consumer.stop(), 0);
   assertWhole(producer, consumers);
 });
 

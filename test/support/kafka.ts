@@ -62,6 +62,8 @@ export interface TestKafka extends TestClient {
 export interface TestCluster extends TestClient {
   /** Each broker by its id: to be stopped, killed, frozen, and started again. */
   cluster: Cluster;
+  /** How often the coordinators say that these groups were rebalanced. */
+  rebalances(groupIds: readonly string[]): number;
   /** The broker that leads the partition; undefined where none does. */
   leader(topic: string, partition?: number): Promise<BrokerId | undefined>;
   /** The broker that coordinates the group: who leads its partition of Kafka's own topic, once a group has joined. */
@@ -156,6 +158,9 @@ export function useCluster({ properties }: { properties?: Properties } = {}): Te
     rmSync(dataDir, { recursive: true });
   });
 
+  kafka.rebalances = (groupIds) =>
+    lines.filter((line) => groupIds.some((group) => line.includes(`Preparing to rebalance group ${group} `)))
+      .length;
   kafka.leader = async (topic, partition = 0) => {
     const { topics } = await kafka.admin.fetchTopicMetadata({ topics: [topic] });
     const id = topics[0]?.partitions.find((one) => one.partitionId === partition)?.leader;

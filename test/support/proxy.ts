@@ -10,6 +10,8 @@ export class CuttingProxy {
   private cuts = 0;
   /** How many Fetch requests have passed. */
   fetches = 0;
+  /** How many connections were made to it. */
+  connections = 0;
   private sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
@@ -40,6 +42,7 @@ export class CuttingProxy {
   }
 
   private forward(client: Socket, target: number): void {
+    this.connections++;
     const broker = connect(target, '127.0.0.1');
     let cutting = false;
     client.on('data', (data) => {
