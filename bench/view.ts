@@ -132,7 +132,7 @@ function compilePage(): void {
 /** The view with the heap of its container. */
 async function openCompiled(settings: { KAFKA_BROKERS: string; KAFKA_TOPIC: string }) {
   const port = await freePort();
-  const child = start(compiled('view/live_view'), { ...settings, VIEW_PORT: String(port) });
+  const child = start(compiled('view/live_view', 'view/view'), { ...settings, VIEW_PORT: String(port) });
   child.stdout?.resume();
   await until('the view', () => fetch(`http://localhost:${port}/`).catch(() => undefined));
   return { child, port };

@@ -151,7 +151,10 @@ test('a leader that moves costs nobody a join: nothing is lost, repeated or out 
     const old = await kafka.leader(topic, partition);
     const partitionAssignment = [{ partition, replicas: BROKER_IDS.filter((id) => id !== old) }];
     await kafka.admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
-    await until('another leader', async () => ![old, undefined].includes(await kafka.leader(topic, partition)));
+    await until(
+      'another leader',
+      async () => ![old, undefined].includes(await kafka.leader(topic, partition)),
+    );
   }
   await messagesGoOn(producer, consumers);
   assert.equal(kafka.rebalances(groups), before);
