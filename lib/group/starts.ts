@@ -41,9 +41,9 @@ export class Starts {
     private readonly topic: Topic,
   ) {}
 
-  /** Remembers where the topic ends, the first time that it is called. */
+  /** Remembers where the topic ends, the first time that it is called; `earliest` need not know. */
   async remember(): Promise<void> {
-    if (this.hasCome) return;
+    if (this.hasCome || this.config.autoOffsetReset === 'earliest') return;
     for (const [partition, { high }] of await this.topic.bounds()) this.at(partition).end = high;
     this.hasCome = true;
   }

@@ -4,8 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { offsets, range, received, sent, starts } from '../../harness/log';
 import { type Recorded, startService, until } from '../../harness/service';
+import { Cluster } from '../../lib/client/cluster';
+import { producerConfig } from '../../lib/settings/settings';
 import { BROKER_IDS, type BrokerId, type ClusterBroker } from '../../local/cluster';
-import { ofCoordinator, useCluster } from '../support/kafka';
+import { messages, ofCoordinator, useCluster } from '../support/kafka';
 
 const PARTITIONS = 6;
 const CONSUMERS = ['consumer_from_oldest', 'consumer_from_newest', 'consumer_batch_message'] as const;
@@ -162,6 +164,48 @@ test('a leader that moves costs nobody a join: nothing is lost, repeated or out 
   await allHaveTheLast(producer, consumers);
   for (const consumer of consumers) assert.equal(await consumer.stop(), 0);
   assertWhole(producer, consumers);
+});
+
+test('a consumer that comes back while a partition has no leader goes on with the others', async () => {
+  const topic = `test-${randomUUID()}`;
+  await kafka.admin.createTopics({
+    topics: [
+      {
+        topic,
+        replicaAssignment: [
+          { partition: 0, replicas: [1] },
+          { partition: 1, replicas: [2] },
+        ],
+        configEntries: [{ name: 'min.insync.replicas', value: '1' }],
+      },
+    ],
+    waitForLeaders: true,
+  });
+  const settings = { KAFKA_BROKERS: kafka.cluster.brokers, KAFKA_TOPIC: topic, GROUP_ID: topic };
+  const start = () => startService('consumer_from_oldest', settings);
+  const has = (consumer: Recorded, partition: number, offset: number) =>
+    consumer.shows(`${partition}:${offset}`, (lines) => offsets(lines, partition).includes(offset));
+  for (const partition of [0, 1]) await kafka.write(topic, messages(0, 1), partition);
+  const before = start();
+  for (const partition of [0, 1]) await has(before, partition, 0);
+  assert.equal(await before.stop(), 0);
+  const broker = kafka.cluster.broker[1];
+  await broker.stop('SIGKILL');
+  // kafkajs gives no metadata of a topic while one of its partitions has no leader.
+  const cluster = new Cluster({ ...producerConfig('test'), brokers: kafka.cluster.brokers.split(',') });
+  await until(
+    'no leader',
+    async () => (await cluster.metadata([topic])).topics[0]?.partitions[0]?.leader === -1,
+  );
+  cluster.close();
+  await kafka.write(topic, messages(1, 2), 1);
+  const after = start();
+  await has(after, 1, 1);
+  await broker.start();
+  await kafka.write(topic, messages(1, 2), 0);
+  await has(after, 0, 1);
+  assert.equal(await after.stop(), 0);
+  assert.deepEqual([offsets(after.lines, 0), offsets(after.lines, 1)], [[1], [1]]);
 });
 
 test('with two of three killed each service says what holds it up, and goes on once they are back', async () => {
