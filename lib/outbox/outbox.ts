@@ -144,23 +144,19 @@ export class Outbox {
    * @param mayBeThere they were sent before, and what became of that is not known
    */
   private async deliver(messages: Waiting[], mayBeThere = false): Promise<void> {
-    for (;;) {
+    let first: number | undefined;
+    while (first === undefined)
       try {
-        const first = await this.send(messages);
-        this.done(messages);
-        for (const [index, { value, partition }] of messages.entries())
-          this.onSent(value, partition, first + index);
-        return;
+        first = await this.send(messages);
       } catch (error) {
         const refused = refusal(error);
-        if (refused) {
-          await this.deliverOthers(messages, refused, mayBeThere);
-          return;
-        }
+        if (refused) return await this.deliverOthers(messages, refused, mayBeThere);
         mayBeThere ||= isUnanswered(error) || APPENDED.includes((error as KafkaError).type ?? '');
         await this.recover(error, messages);
       }
-    }
+    this.done(messages);
+    for (const [index, { value, partition }] of messages.entries())
+      this.onSent(value, partition, first + index);
   }
 
   /** The broker refuses one of the messages, or some, and with them their request: finds out which. */

@@ -100,6 +100,23 @@ test('a handler that fails ends its service with exit code 1 and one line, and i
   );
 });
 
+test('what goes wrong once a message is acknowledged ends the producer with exit code 1, and it is not sent again', async () => {
+  const topic = await kafka.createTopic();
+  const producer = startService('kafka-producer', {
+    KAFKA_BROKERS: kafka.broker.brokers,
+    KAFKA_TOPIC: topic,
+    SEND_INTERVAL_MS: '100',
+    HEALTH_FILE: '/no/such/folder/healthy',
+  });
+  assert.equal((await producer.exit).code, 1);
+  assert.equal(producer.errors.length, 1);
+  assert.match(producer.errors[0] as string, /ENOENT.*\/no\/such\/folder\/healthy/);
+  assert.equal(sent(producer.lines).length, 5);
+  // On a busy machine there are more than one in a request.
+  const stored = (await kafka.read(topic)).length;
+  assert.ok(stored >= 5 && stored < 10, `${stored} are in the topic`);
+});
+
 test('stopped in the moment of joining, each consumer ends with exit code 0 and leaves no group behind', async () => {
   const topic = await kafka.createTopic();
   await sideBySide(SERVICES.slice(1), async (name) => {
