@@ -61,7 +61,10 @@ export interface ViewConfig extends KafkaConfig {
 
 /** The shell's variables over those of `.env` in the working folder. */
 export function readEnvironment(): Environment {
-  return { ...(existsSync('.env') && parseDotenv(readText('.env'))), ...process.env };
+  const file = existsSync('.env') ? parseDotenv(readText('.env')) : {};
+  // The one setting that Node.js itself goes by.
+  if (file.TZ) process.env.TZ ??= file.TZ;
+  return { ...file, ...process.env };
 }
 
 /** What editors on Windows write begins with a mark: of UTF-16, or of UTF-8, which is no part of the first name. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { dockerfileEnvironment } from '../../local/environment';
 
 const earliest = { autoOffsetReset: 'earliest' } as const;
 const latest = { autoOffsetReset: 'latest' } as const;
-const read = (path: string) => readFileSync(join(__dirname, '..', '..', path), 'utf8');
+const ROOT = join(__dirname, '..', '..');
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
 /** The rule that a setting breaks, or undefined where the value is taken. */
 function refusal(settings: Record<string, string>): string | undefined {
@@ -157,6 +159,28 @@ test('.env is read as editors on Windows write it, too', () => {
     }
   } finally {
     process.chdir(before);
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('TZ in .env is the time zone of the process', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+  const { TZ: _, ...environment } = process.env;
+  try {
+    writeFileSync(join(folder, '.env'), 'TZ=Asia/Tokyo\n');
+    const time = (env: NodeJS.ProcessEnv) =>
+      execFileSync(
+        process.execPath,
+        [
+          ...['-r', join(ROOT, 'compiled.js'), '-e'],
+          `require(process.argv[1]).producerConfig('test'); console.log(new Date(0).getHours())`,
+          join(ROOT, 'lib', 'settings', 'settings.ts'),
+        ],
+        { cwd: folder, env, encoding: 'utf8' },
+      ).trim();
+    assert.equal(time(environment), '9');
+    assert.equal(time({ ...environment, TZ: 'America/New_York' }), '19', "the shell's is in force over it");
+  } finally {
     rmSync(folder, { recursive: true });
   }
 });
