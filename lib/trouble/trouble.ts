@@ -102,7 +102,8 @@ export class Trouble {
   readonly hear = ({ broker, request, error, throttledMs }: Outcome): void => {
     // An error by Kafka's own name is an answer too, and so is to be kept out.
     if (!error || error.type !== undefined || kindOf(error) === 'access') this.answer(broker);
-    else if (!isTimeout(error)) this.unreachable.add(broker);
+    // One that was connected to can be reached, though it leaves us without an answer, or one of us has hung up for it.
+    else if (!isTimeout(error) && !isClosed(error)) this.unreachable.add(broker);
     if (!error && !['Connect', 'ApiVersions'].includes(request)) this.admitting.add(broker);
     if (error && !isPartOfWork(request, error)) this.fail(broker, request, error);
     else if (throttledMs) this.fail(broker, request, throttled(throttledMs));

@@ -28,6 +28,7 @@ const refused = Object.assign(new Error('Connection error: connect ECONNREFUSED'
 const noAnswer = Object.assign(new Error('no answer to Produce within 10 s'), {
   name: 'KafkaJSRequestTimeoutError',
 });
+const closed = Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' });
 
 const fail = (error: Error, request = 'Produce', broker = BROKER) => trouble.hear({ broker, request, error });
 const succeed = (request: string, broker = BROKER) => trouble.hear({ broker, request });
@@ -195,6 +196,19 @@ test('the last of several brokers, that answers no Produce while it waits for th
   assert.match(lines.at(-1) as string, /^Broker lost: /, 'after a minute without any answer');
 });
 
+test('of several brokers, one whose connection we end for want of an answer is still there: no "broker lost"', () => {
+  const others = ['kafka-2:29092', 'kafka-3:29092'];
+  for (const broker of [BROKER, ...others]) succeed('Metadata', broker);
+  for (let second = 0; second < 4; second++) {
+    for (const broker of others) fail(refused, 'Connect', broker);
+    // Its heartbeat has no answer; with that, the fetch beside it is not waited for any more.
+    if (second === 2) fail(noAnswer, 'Heartbeat');
+    if (second === 2) fail(closed, 'Fetch');
+    mock.timers.tick(1000);
+  }
+  assert.deepEqual(lines, []);
+});
+
 test('a broker of several that takes its time to fail is said, though the others do their work meanwhile', () => {
   succeed('Fetch', 'kafka-2:29092');
   for (let second = 0; second < 26; second++) {
@@ -240,7 +254,6 @@ test('a member without partitions goes on once another broker coordinates its gr
 });
 
 test('a broker that has answered and closes its connections is not asked whether it is one', () => {
-  const closed = Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' });
   failFor(7, closed, 'Fetch');
   assert.match(lines[0] as string, /^Held up: CONNECTION_CLOSED: .* is it a broker's port, /);
   succeed('Fetch');
