@@ -6,7 +6,7 @@ import { check, isUnanswered, kindOf, LEADER_NOT_AVAILABLE } from './errors';
 import { type OwnRequest, type RequestName, RequestTimeoutError } from './kafkajs';
 import { type Secured, secured } from './security';
 
-/** Of several brokers, one that has not answered after so long, in ms, is not waited for: another one is asked. */
+/** One that has not answered after so long, in ms, is not waited for while there is another one to ask. */
 const PATIENCE_MS = 2000;
 const GROUP = 0;
 
@@ -100,18 +100,22 @@ export class Cluster {
     return await this.ask<T>(this.controller, name, args, options);
   }
 
-  /** Asks any broker, and the next one where that gives no answer. */
+  /**
+   * Asks any broker, and the next one where that gives no answer.
+   *
+   * @throws what tells most: that one does not let us in, say, whatever keeps the others from an answer
+   */
   async askAny<T>(name: RequestName, args: unknown, approve: (answer: T) => void = () => {}): Promise<T> {
     let failure: unknown;
     const brokers = this.inOrder();
     for (const broker of brokers)
       try {
         const answer = broker.ask<T>(name, args, { inParts: true });
-        const inTime = await (brokers.length > 1 ? within(PATIENCE_MS, answer) : answer);
+        const inTime = await (broker === brokers.at(-1) ? answer : within(PATIENCE_MS, answer));
         approve(inTime);
         return inTime;
       } catch (error) {
-        failure = error;
+        if (!failure || kindOf(failure) === 'waits') failure = error;
       }
     throw failure;
   }

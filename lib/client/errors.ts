@@ -1,7 +1,7 @@
 /** What Kafka, and what lies between it and us, call what went wrong; and what to do about it. */
 import { createErrorFromCode } from './kafkajs';
 
-export type KafkaError = Error & { type?: string; code?: string; cause?: unknown };
+export type KafkaError = Error & { type?: string; code?: string };
 
 /** Kafka's codes of what is found here without asking: https://kafka.apache.org/protocol#protocol_error_codes */
 export const OK = 0;

@@ -27,8 +27,8 @@ interface FetchAnswer {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Messages of a transaction come once it is committed. */
-const READ_COMMITTED = 1;
+/** Messages of a transaction come, and count, once it is committed. */
+export const READ_COMMITTED = 1;
 
 export interface FetchBounds {
   /** The broker answers as soon as there is a message, or after so long. */

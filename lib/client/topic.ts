@@ -1,6 +1,7 @@
 import type { KafkaConfig } from '../settings/settings';
 import type { Cluster, TopicMetadata } from './cluster';
 import { check, type KafkaError, LEADER_NOT_AVAILABLE } from './errors';
+import { READ_COMMITTED } from './fetch';
 
 /** It is asked anew who leads what after this time, in ms: so soon are partitions found that were added to the topic. */
 export const METADATA_AGE_MS = 5000;
@@ -8,13 +9,13 @@ export const METADATA_AGE_MS = 5000;
 const NO_LEADER = -1;
 const EARLIEST = -2;
 const LATEST = -1;
-const READ_COMMITTED = 1;
 /** How long the brokers may take to make a new topic known to one another, in ms, before they say that it takes longer. */
 const CREATE_MS = 5000;
 
-/** The offsets of a partition's first message, and of the one that comes next. */
 export interface Bounds {
+  /** The offset of the partition's first message. */
   low: number;
+  /** The offset after its last message that may be read: behind it there may be some of a transaction that is open. */
   high: number;
 }
 

@@ -6,7 +6,7 @@ import { findTopic } from '../client/topic';
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 const VERSION = 0;
 
-/** Kafka's and kafkajs's name for dealing out in turn: members that name it understand one another. */
+/** kafkajs's name for dealing out in turn: members of one group are to name the same (Java's clients say `roundrobin`). */
 export const PROTOCOL = 'RoundRobinAssigner';
 
 /**

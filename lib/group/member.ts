@@ -221,8 +221,8 @@ export class Member {
           if (data.errorCode === OK) await this.take(data, asked.get(data.partition) as number, part);
         for (const { errorCode } of answers) check(errorCode);
       } catch (error) {
-        if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;
         await this.pause(error, until);
+        if (TO_START_ANEW.includes((error as KafkaError).type ?? '')) throw error;
         return;
       }
     }

@@ -116,12 +116,13 @@ export class Outbox {
     await this.identify();
   }
 
-  private async identify(): Promise<void> {
+  private async identify(): Promise<ProducerAnswer> {
     this.producer ??= await this.cluster.askAny<ProducerAnswer>(
       'InitProducerId',
       { transactionalId: null },
       ({ errorCode }) => check(errorCode),
     );
+    return this.producer;
   }
 
   /** From the next request on it is another producer. */
@@ -182,14 +183,15 @@ export class Outbox {
   /** Gives the offset of the first of the messages. */
   private async send(messages: Waiting[]): Promise<number> {
     const { partition } = messages[0] as Waiting;
-    await this.identify();
+    const { producerId, producerEpoch } = await this.identify();
     await this.topic.refreshIfOld();
     if (!this.topic.has(partition)) check(UNKNOWN_TOPIC_OR_PARTITION);
     const firstSequence = this.sequences.get(partition) ?? 0;
     const answer = await this.cluster.ask<ProduceAnswer>(this.topic.leader(partition), 'Produce', {
       acks: ACKS_ALL,
       timeout: REPLICATED_MS,
-      ...this.producer,
+      producerId,
+      producerEpoch,
       topicData: [{ topic: this.config.topic, partitions: [{ partition, firstSequence, messages }] }],
     });
     this.sequences.set(partition, (firstSequence + messages.length) % (LAST_SEQUENCE + 1));
