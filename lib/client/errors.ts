@@ -14,11 +14,11 @@ export const LEADER_NOT_AVAILABLE = 5;
  * - `refused`: a message, for what it is, whatever else the broker takes
  * - `access`: one of the two sides does not let the other in, or not to what it wants
  * - `hopeless`: trying again can't mend it
- * - `leader`, `coordinator`: another broker has what was asked for, or one that can't be reached had it
+ * - `coordinator`: another broker coordinates the group, or one that can't be reached did
  * - `producer`: the broker takes nothing more under this producer id
  * - `waits`: all else. It may be mended while the service runs, and is tried again
  */
-type Kind = 'work' | 'refused' | 'access' | 'hopeless' | 'leader' | 'coordinator' | 'producer' | 'waits';
+type Kind = 'work' | 'refused' | 'access' | 'hopeless' | 'coordinator' | 'producer' | 'waits';
 
 const AGAIN = 'trying again';
 const DEFECT = 'a defect of this program: report it, with what came before';
@@ -119,13 +119,6 @@ const ERRORS: Record<string, [Kind, string?]> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: ['access', OURS],
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: ['access', OURS],
 
-  LEADER_NOT_AVAILABLE: ['leader', 'no broker leads the partition: start the broker that has it'],
-  NOT_LEADER_FOR_PARTITION: ['leader'],
-  REPLICA_NOT_AVAILABLE: ['leader'],
-  FENCED_LEADER_EPOCH: ['leader'],
-  UNKNOWN_LEADER_EPOCH: ['leader'],
-  KAFKA_STORAGE_ERROR: ['leader', "the broker can't write to its disk: is it full?"],
-
   NOT_COORDINATOR_FOR_GROUP: ['coordinator'],
   GROUP_LOAD_IN_PROGRESS: ['coordinator'],
   GROUP_COORDINATOR_NOT_AVAILABLE: [
@@ -158,6 +151,8 @@ const ERRORS: Record<string, [Kind, string?]> = {
     'waits',
     'the group is full: stop another member, or raise group.max.size of the broker',
   ],
+  LEADER_NOT_AVAILABLE: ['waits', 'no broker leads the partition: start the broker that has it'],
+  KAFKA_STORAGE_ERROR: ['waits', "the broker can't write to its disk: is it full?"],
   NOT_ENOUGH_REPLICAS: ['waits', REPLICAS],
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: ['waits', REPLICAS],
   UNKNOWN_TOPIC_OR_PARTITION: ['waits', 'the topic is not there yet, or no more: trying again'],

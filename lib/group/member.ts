@@ -82,7 +82,7 @@ export class Member {
   async run(): Promise<void> {
     try {
       await Promise.race([this.live(), this.failure]);
-      await Promise.race([this.part?.worker.finish(), this.failure]);
+      await Promise.race([this.part?.worker.drain(), this.failure]);
     } catch (error) {
       throw error instanceof HandlerFailed ? error : new Error(lastLine(error));
     } finally {
@@ -172,7 +172,7 @@ export class Member {
       const { type } = error as KafkaError;
       const isGone = type === 'OFFSET_OUT_OF_RANGE';
       // What was taken does not come again, or comes before what can't be read: it is handled.
-      if (isGone || error instanceof UnreadableRecords) await part.worker.finish();
+      if (isGone || error instanceof UnreadableRecords) await part.worker.drain();
       if (isGone) this.starts.doubt();
       // What is handled is of a topic that is gone, and may be made anew with other messages at these offsets.
       else if (type === 'UNKNOWN_TOPIC_OR_PARTITION') commits.end();
@@ -180,7 +180,7 @@ export class Member {
     }
     if (this.ending.aborted) return;
     // What the handler has in hand it ends, and what is handled need not come again after the rebalance.
-    await part.worker.end();
+    await part.worker.drop();
     await commits.commit();
     commits.end();
   }

@@ -33,7 +33,7 @@ export class InBatches implements Worker {
   private readonly partitions = new Map<number, Gathering>();
   /** The call of the handler that is under way, and those behind it. */
   private handling: Promise<void> = Promise.resolve();
-  private isFinishing = false;
+  private isDraining = false;
   private isOver = false;
   /** Of the batches in the making, in bytes. */
   private held = 0;
@@ -56,13 +56,13 @@ export class InBatches implements Worker {
     return next ?? end;
   }
 
-  async finish(): Promise<void> {
-    this.isFinishing = true;
+  async drain(): Promise<void> {
+    this.isDraining = true;
     for (const gathering of this.partitions.values()) void this.hand(gathering);
     await this.handling;
   }
 
-  end(): Promise<void> {
+  drop(): Promise<void> {
     this.isOver = true;
     for (const { timer } of this.partitions.values()) clearTimeout(timer);
     return this.handling;
@@ -153,15 +153,14 @@ export class InBatches implements Worker {
   private wait(gathering: Gathering): void {
     const { batch } = gathering;
     if (gathering.turn || gathering.timer || this.isOver) return;
-    const isFull = () => batch.isFull || gathering.isHeavy;
     gathering.timer = setTimeout(
       () => {
         gathering.timer = undefined;
         // A timer may go off a little early: the batch decides.
-        if (isFull() || batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
+        if (batch.dueIn(performance.now()) <= 0) void this.hand(gathering);
         else this.wait(gathering);
       },
-      isFull() ? 1 : Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
+      Math.max(1, Math.ceil(batch.dueIn(performance.now()))),
     );
   }
 
@@ -181,13 +180,13 @@ export class InBatches implements Worker {
     this.handling = this.handling.then(async () => {
       // Without the commit of the batches before no further one: a member that the group has thrown out repeats
       // these, not more.
-      await commits.settle(() => this.isOver || this.isFinishing || this.until.aborted);
+      await commits.settle(() => this.isOver || this.isDraining || this.until.aborted);
       gathering.turn = undefined;
       // Over: it comes again. Or empty, where a stop has it handed over.
       if (this.isOver || batch.isEmpty) return;
       clearTimeout(gathering.timer);
       gathering.timer = undefined;
-      if (commits.uncommitted > 0 && !this.isFinishing) return;
+      if (commits.uncommitted > 0 && !this.isDraining) return;
       const ending = this.ending(gathering);
       this.held -= batch.bytes;
       gathering.isHeavy = false;

@@ -29,7 +29,7 @@ export class OneByOne implements Worker {
     return end;
   }
 
-  async finish(): Promise<void> {}
+  async drain(): Promise<void> {}
 
-  async end(): Promise<void> {}
+  async drop(): Promise<void> {}
 }

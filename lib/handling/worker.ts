@@ -20,12 +20,12 @@ export interface Worker {
    */
   take(partition: number, fetched: Fetched): Promise<number>;
   /** Handles what was taken. */
-  finish(): Promise<void>;
+  drain(): Promise<void>;
   /**
    * The generation is over: what was taken and is not handled comes again, to whoever has the partition then. Waits for
    * the call of the handler that is under way.
    */
-  end(): Promise<void>;
+  drop(): Promise<void>;
 }
 
 /**

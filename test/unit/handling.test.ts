@@ -53,7 +53,7 @@ test('with a slow handler, the partitions take turns, and each batch has waited 
   const turns = calls.map(({ partition }) => partition);
   for (const from of [0, 4, 8, 12]) assert.deepEqual(turns.slice(from, from + 4).sort(), [0, 1, 2, 3]);
   for (const { ending } of calls) assert.ok(Number(/waited (\d+) ms/.exec(ending)?.[1]) >= 60, ending);
-  void worker.end();
+  void worker.drop();
 });
 
 test('while a commit is refused no further batch is handled, of any partition; then all are, once', async () => {
@@ -97,7 +97,7 @@ test('records whose batch cannot be committed are left, not pressed into it', as
   assert.equal(calls.length, 1);
   refused = false;
   // Where the member is to stop, it is handled all the same.
-  await worker.finish();
+  await worker.drain();
   assert.deepEqual(calls[1], { partition: 0, first: 2, messages: 2, ending: 'full' });
 });
 
@@ -155,7 +155,7 @@ test('a batch is handed over, too, before it holds more than 8 MB', async () => 
     { partition: 0, first: 0, messages: 7, ending: 'full at 8 MB' },
     { partition: 0, first: 7, messages: 7, ending: 'full at 8 MB' },
   ]);
-  await worker.finish();
+  await worker.drain();
   assert.deepEqual(calls[2], { partition: 0, first: 14, messages: 6, ending: 'stopping' });
 });
 
@@ -181,7 +181,7 @@ test('the batches of all partitions together hold no more than that: the largest
   assert.deepEqual(calls, [{ partition: 7, first: 0, messages: 3, ending: 'full at 8 MB' }]);
   for (let partition = 100; partition < 1000; partition++)
     await worker.take(partition, large(1, 9, 6000, 'ä'));
-  await worker.finish();
+  await worker.drain();
   assert.ok(calls.some(({ ending }) => ending === 'full at 8 MB'));
   assert.equal(
     calls.reduce((sum, { messages }) => sum + messages, 0),
@@ -192,7 +192,7 @@ test('the batches of all partitions together hold no more than that: the largest
 test('once the generation is over a batch in the making is dropped, and its turn is no longer taken', async () => {
   const { worker, calls } = inBatches(10, 20, 0);
   await worker.take(0, fetched(0, 3));
-  void worker.end();
+  void worker.drop();
   await pass(1000);
   assert.deepEqual(calls, []);
 });
