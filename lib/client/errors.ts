@@ -55,7 +55,7 @@ const ERRORS: Record<string, [Kind, string?]> = {
   INVALID_TOPIC_EXCEPTION: ['hopeless', 'set another KAFKA_TOPIC'],
   INCONSISTENT_GROUP_PROTOCOL: [
     'hopeless',
-    'the group has members of another kind of client: set another GROUP_ID',
+    'the group has members that deal out its partitions in another way: set another GROUP_ID, or roundrobin for these (partition.assignment.strategy)',
   ],
   UNSUPPORTED_VERSION: ['hopeless', 'use a broker between Kafka 2.1 and 4.x'],
   CORRUPT_RECORDS: ['hopeless', LEAVE_OUT],

@@ -6,8 +6,11 @@ import { findTopic } from '../client/topic';
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 const VERSION = 0;
 
-/** kafkajs's name for dealing out in turn: members of one group are to name the same (Java's clients say `roundrobin`). */
-export const PROTOCOL = 'RoundRobinAssigner';
+/**
+ * Dealing out in turn, as Java's clients, librdkafka and kafka-python call it, and as kafkajs does. The coordinator chooses
+ * one that all members of the group know.
+ */
+export const PROTOCOLS = ['roundrobin', 'RoundRobinAssigner'];
 
 /**
  * What a member says of itself when it joins. A member that joins again as it was changes nothing, unless it is the

@@ -4,7 +4,7 @@ import { kindOf } from '../client/errors';
 import type { RequestName } from '../client/kafkajs';
 import { sleep } from '../process/service';
 import type { ConsumerConfig } from '../settings/settings';
-import { describeMember, PROTOCOL, readAssignment } from './assigner';
+import { describeMember, PROTOCOLS, readAssignment } from './assigner';
 
 /** A member of which the coordinator has heard nothing for so long, in ms, is given up. */
 const SESSION_MS = 10_000;
@@ -43,13 +43,13 @@ export class Coordinator {
    * @throws MEMBER_ID_REQUIRED, with the memberId to join by
    */
   joinGroup(memberId: string, partitions: number): Promise<Joined> {
-    const groupProtocols = [{ name: PROTOCOL, metadata: describeMember(this.config.topic, partitions) }];
+    const metadata = describeMember(this.config.topic, partitions);
     return this.wait<Joined>('PreparingRebalance', 'JoinGroup', {
       memberId,
       sessionTimeout: SESSION_MS,
       rebalanceTimeout: REBALANCE_MS,
       protocolType: 'consumer',
-      groupProtocols,
+      groupProtocols: PROTOCOLS.map((name) => ({ name, metadata })),
     });
   }
 

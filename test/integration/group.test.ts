@@ -1,10 +1,12 @@
 /** Who gets which partitions, when the group has several topics, and when a topic gets more of them. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import type { ConsumerGroupJoinEvent } from 'kafkajs';
 import { offsets, range, sent, starts } from '../../harness/log';
 import { type Recorded, type ServiceName, startService, until } from '../../harness/service';
+import { java } from '../../local/java';
 import { messages, useSharedKafka } from '../support/kafka';
 
 const kafka = useSharedKafka();
@@ -83,7 +85,7 @@ test('partitions that the topic of one member gets are read, though the leader o
   for (const partition of range(0, 3)) assert.deepEqual(offsets(other.lines, partition), range(0, 5));
 });
 
-test('a member of another kind of client shares the group, and the partitions of the topic that it asks for', async () => {
+test('a member by kafkajs shares the group, and the partitions of the topic that it asks for', async () => {
   const groupId = randomUUID();
   const [first, second] = [await kafka.createTopic(4), await kafka.createTopic(2)];
   await writeToEach(first, 4, 0, 5);
@@ -132,6 +134,73 @@ test('a member of another kind of client shares the group, and the partitions of
   await third.disconnect();
   await writeToEach(first, 4, 15, 20);
   await reaches(oldest, 4, 19);
+});
+
+test("members of Java's client share the group, whichever of them deals out its partitions", async () => {
+  const topic = await kafka.createTopic(4);
+  const theirs = new Map(range(0, 4).map((partition) => [partition, new Set<number>()]));
+  const startJava = () => {
+    const strategy = 'partition.assignment.strategy=org.apache.kafka.clients.consumer.RoundRobinAssignor';
+    const child = java(
+      'kafka-3',
+      ['-Xmx128m'],
+      [
+        'org.apache.kafka.tools.consumer.ConsoleConsumer',
+        ...['--bootstrap-server', kafka.broker.brokers, '--topic', topic, '--group', topic],
+        ...[strategy, 'auto.offset.reset=earliest'].flatMap((one) => ['--consumer-property', one]),
+        ...['partition', 'offset'].flatMap((what) => ['--property', `print.${what}=true`]),
+      ],
+      (line) => {
+        const [, partition, offset] = /^Partition:(\d+)\tOffset:(\d+)\t/.exec(line) ?? [];
+        theirs.get(Number(partition))?.add(Number(offset));
+      },
+    );
+    return async () => {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    };
+  };
+  /** Writes ten more messages to each partition, and waits until each is read, half of the partitions by either. */
+  let end = 0;
+  const share = async (ours: Recorded) => {
+    // Before the group is as it is to be, one of them may read all of a partition.
+    await until('both to read two partitions each', async () => {
+      await writeToEach(topic, 4, end, end + 10);
+      end += 10;
+      const readers = await until('all to be read', async () => {
+        const last = (partition: number) => [
+          offsets(ours.lines, partition).includes(end - 1),
+          theirs.get(partition)?.has(end - 1),
+        ];
+        const all = range(0, 4).map(last);
+        return all.every((one) => one.includes(true)) && all;
+      });
+      return readers.filter(([isOurs]) => isOurs).length === 2;
+    });
+  };
+
+  let stopJava = startJava();
+  await writeToEach(topic, 4, 0, 1);
+  end = 1;
+  await until('Java to be the leader of the group', () => [...theirs.values()].every((one) => one.has(0)));
+  const ours = start('consumer_from_oldest', topic, { GROUP_ID: topic });
+  await share(ours);
+  await stopJava();
+  await writeToEach(topic, 4, end, end + 1);
+  end++;
+  await reaches(ours, 4, end - 1);
+  stopJava = startJava();
+  await share(ours);
+  await stopJava();
+  assert.equal(await ours.stop(), 0);
+  for (const partition of range(0, 4)) {
+    const all = new Set([...offsets(ours.lines, partition), ...(theirs.get(partition) ?? [])]);
+    assert.deepEqual(
+      [...all].sort((a, b) => a - b),
+      range(0, end),
+      'nothing missed',
+    );
+  }
 });
 
 test('partitions that a running topic gets are written to, and read from their first message by all', async () => {
