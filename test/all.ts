@@ -1,4 +1,4 @@
-/** `npm test`: all that needs no Docker, one part after the other, and how long each took. */
+/** `npm test`: what needs neither Docker nor a browser, one part after the other, and how long each took. */
 import { spawnSync } from 'node:child_process';
 import { clock } from '../harness/progress';
 
