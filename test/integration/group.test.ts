@@ -160,8 +160,8 @@ test("members of Java's client share the group, whichever of them deals out its 
       await once(child, 'exit');
     };
   };
-  /** Writes ten more messages to each partition, and waits until each is read, half of the partitions by either. */
   let end = 0;
+  /** Writes ten more messages to each partition, and waits until each is read, half of the partitions by either. */
   const share = async (ours: Recorded) => {
     // Before the group is as it is to be, one of them may read all of a partition.
     await until('both to read two partitions each', async () => {
