@@ -3,13 +3,15 @@
  *
  *     node -r ./compiled test/run.ts FOLDER [NAME ...] [--at-once N]
  *
- * With names, the files of these alone: `npm run integration -- log delivery`. It ends as Node's runner does, with the
- * numbers of tests, and with the exit code 1 where one failed.
+ * As many at once as there are cores, and more where these rest, N at most. With names, the files of these alone:
+ * `npm run integration -- log delivery`. It ends as Node's runner does, with the numbers of tests, and with the exit
+ * code 1 where one failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { clock, progress, say } from '../harness/progress';
 import { SharedBroker } from './support/shared_broker';
@@ -23,15 +25,22 @@ const TEST = /^ *[✔✖﹣] /;
 /** Of the error of a failed test, so many lines of its beginning and of its end come again at the very end. */
 const REASON_LINES = 12;
 
-/** Those that take longest: begun first, for none of them to be alone at the end, and of these, what works beside what waits. */
-const LONG = 'memory held_up cluster secure local delivery experiments log view access'.split(' ');
+/** Those that take longest, the longest first: so none of them is alone at the end. */
+const LONG = [
+  ...'local cluster experiments log group held_up delivery'.split(' '),
+  ...'memory secure access consumers view_cluster view network refused'.split(' '),
+];
 
-/** A file waits for a part of its time, and may have three brokers, of half a GB each. */
-const AT_ONCE = Math.max(1, Math.min(cpus().length + 1, Math.floor(totalmem() / 1.5e9)));
+const CORES = cpus().length;
+/** A file may have three brokers, of half a GB each. */
+const AT_MOST = Math.max(1, Math.min(4 * CORES, Math.floor(totalmem() / 1.5e9)));
+/** A file waits for much of its time: one more begins where the cores have rested for this share of so many ms. */
+const RESTING = 0.25;
+const LOOK_MS = 2000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'at-once': { type: 'string', default: String(AT_ONCE) } },
+  options: { 'at-once': { type: 'string', default: String(AT_MOST) } },
 });
 const [folder = '', ...names] = positionals;
 const begin = performance.now();
@@ -51,7 +60,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.exitCode = 1;
     for (const child of running.values()) child.kill(signal);
   });
-Promise.all(Array.from({ length: Number(values['at-once']) }, work)).then(end);
+runAll(Number(values['at-once'])).then(end);
 
 /** @throws Error of one line where there is no such file */
 function filesOf(folder: string, names: readonly string[]): string[] {
@@ -68,8 +77,26 @@ function nameOf(file: string): string {
   return basename(file, ENDING);
 }
 
-async function work(): Promise<void> {
-  for (let file = due.shift(); file !== undefined; file = due.shift()) await run(file);
+async function runAll(most: number): Promise<void> {
+  const ends = new Set<Promise<void>>();
+  while (due.length > 0) {
+    if (running.size >= most) await Promise.race(ends);
+    else if (running.size < CORES || (await Promise.race([coresRest(), ...ends]))) {
+      const file = due.shift();
+      // None is left where all was ended in the meantime.
+      const end = file ? run(file) : Promise.resolve();
+      ends.add(end);
+      end.then(() => ends.delete(end));
+    }
+  }
+  await Promise.all(ends);
+}
+
+async function coresRest(): Promise<boolean> {
+  const rested = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const before = rested();
+  await sleep(LOOK_MS);
+  return rested() - before > RESTING * CORES * LOOK_MS;
 }
 
 function run(file: string): Promise<void> {
