@@ -9,10 +9,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { basename, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { CORES, coresRest } from '../harness/cores';
 import { clock, progress, say } from '../harness/progress';
 import { SharedBroker } from './support/shared_broker';
 
@@ -31,12 +31,8 @@ const LONG = [
   ...'memory secure access consumers view_cluster view network refused'.split(' '),
 ];
 
-const CORES = cpus().length;
 /** A file may have three brokers, of half a GB each. */
 const AT_MOST = Math.max(1, Math.min(4 * CORES, Math.floor(totalmem() / 1.5e9)));
-/** A file waits for much of its time: one more begins where the cores have rested for this share of so many ms. */
-const RESTING = 0.25;
-const LOOK_MS = 2000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -90,13 +86,6 @@ async function runAll(most: number): Promise<void> {
     }
   }
   await Promise.all(ends);
-}
-
-async function coresRest(): Promise<boolean> {
-  const rested = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
-  const before = rested();
-  await sleep(LOOK_MS);
-  return rested() - before > RESTING * CORES * LOOK_MS;
 }
 
 function run(file: string): Promise<void> {

@@ -3,13 +3,14 @@
  *
  *     npm run drills -- [NAME ...] [--brokers 1|3] [--runs N] [--labs N] [--short]
  *
- * Each lab is a stack of its own; they take the drills in turn. It ends with a table; all the drills of one number of
+ * Each lab is a stack of its own; they take the drills in turn, one beside others where the cores rest. It ends with a table; all the drills of one number of
  * brokers, in their full form, write it to docs/drills.md, and the sums there to the README.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { coresRest } from '../../harness/cores';
 import { progress, say } from '../../harness/progress';
 import { type Brokers, SIZES } from './brokers';
 import { onThreeBrokers } from './cluster';
@@ -68,8 +69,11 @@ async function main(): Promise<void> {
   });
   let failures = 0;
 
-  // With other brokers a lab starts over: it goes on with those that it has for as long as it can.
-  const take = (lab: Lab) => {
+  // Beside other drills only where the cores rest. With other brokers a lab starts over: it goes on with those that it
+  // has for as long as it can.
+  const take = async (lab: Lab) => {
+    now.delete(lab);
+    while (now.size > 0 && due.length > 0) if (await coresRest()) break;
     const index = due.findIndex(({ drill }) => drill.brokers === lab.size);
     return due.splice(Math.max(0, index), 1)[0];
   };
@@ -77,7 +81,7 @@ async function main(): Promise<void> {
   const now = new Map<Lab, string>();
   const work = async (lab: Lab) => {
     await lab.reset();
-    for (let next = take(lab); next !== undefined; next = take(lab)) {
+    for (let next = await take(lab); next !== undefined; next = await take(lab)) {
       const { drill, run } = next;
       now.set(lab, drill.name);
       const start = performance.now();
@@ -103,7 +107,6 @@ async function main(): Promise<void> {
         await lab.reset();
       }
     }
-    now.delete(lab);
   };
   const shown = progress(() => {
     const done = total - due.length - now.size;
