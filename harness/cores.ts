@@ -2,7 +2,8 @@
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const CORES = cpus().length;
+/** Where Node.js finds none, one. */
+export const CORES = Math.max(1, cpus().length);
 
 /** One more can begin where the cores have rested for this share of so many ms. */
 const RESTING = 0.25;

@@ -3,8 +3,9 @@
  *
  *     npm run drills -- [NAME ...] [--brokers 1|3] [--runs N] [--labs N] [--short]
  *
- * Each lab is a stack of its own; they take the drills in turn, one beside others where the cores rest. It ends with a table; all the drills of one number of
- * brokers, in their full form, write it to docs/drills.md, and the sums there to the README.
+ * Each lab is a stack of its own; they take the drills in turn, one beside others where the cores rest. It ends with a
+ * table; all the drills of one number of brokers, in their full form, write it to docs/drills.md, and the sums there to
+ * the README.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
